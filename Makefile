@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` and `make test`. Both build .venv by themselves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+
+.PHONY: demo test check level1 level2 bench-disk format clean
+
+demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
+	@$(BIN)/upload-levels tour $(ARGS)
+
+test: $(READY)            ## the whole test suite (ARGS: anything for pytest)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(READY)           ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+level1 level2: $(READY)   ## serve one level and print its address
+	@$(BIN)/upload-levels serve $(subst level,,$@) $(ARGS)
+
+bench-disk: $(READY)      ## level 2 beside nginx and @tus/server, same disk, same run
+	@$(BIN)/python -m bench.disk $(ARGS)
+
+format: $(READY)          ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+clean:                    ## remove what the targets above built
+	rm -rf $(VENV) upload-data build *.egg-info
+
+# Rebuilt when pyproject.toml changes. Debian ships python3 without ensurepip: there venv fails, and the
+# message says which package is missing.
+$(READY): pyproject.toml
+	@echo "building $(VENV) (once)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@

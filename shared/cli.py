@@ -1,0 +1,16 @@
+"""`upload-levels`: the command line. Each command stands in a file of its own."""
+
+from __future__ import annotations
+
+import click
+
+from shared.serve_command import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="upload-levels")
+def main() -> None:
+    """Chunked, resumable file uploads in four levels."""
+
+
+main.add_command(serve)

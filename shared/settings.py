@@ -1,0 +1,162 @@
+"""Every setting once: its name, its default and what it means.
+
+A setting is a field of :class:`Settings`. From that one line come the command-line option
+(``--max-file-size``), the environment variable (``UPLOAD_MAX_FILE_SIZE``) and the help text; the command
+line wins over the environment, which wins over the default. Sizes are bytes and are written ``8MiB``, times
+are seconds and are written ``24h``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import bitmath
+from pytimeparse import parse as parse_time
+
+Kind = Literal["text", "count", "size", "time"]
+MIB: Final = 1024 * 1024
+ENVIRONMENT_PREFIX: Final = "UPLOAD_"
+
+
+class SettingError(ValueError):
+    """A setting's text has no meaning; the message names the setting and what it takes."""
+
+
+def parse_size(text: str) -> int:
+    """``8MiB`` → 8388608 (bytes). ``MB`` is 10⁶, ``MiB`` is 2²⁰, a plain number is bytes.
+
+    Raises:
+        SettingError: no size, or a negative one.
+    """
+    try:
+        size = int(text) if text.strip().isdecimal() else int(bitmath.parse_string(text.strip()).bytes)
+    except ValueError as error:
+        raise SettingError(f"{text!r} is no size; write 8MiB, 50MB or a number of bytes") from error
+    if size < 0:
+        raise SettingError(f"{text!r}: a size cannot be negative")
+    return size
+
+
+def parse_duration(text: str) -> float:
+    """``24h`` → 86400.0 (seconds). A plain number is seconds.
+
+    Raises:
+        SettingError: no duration, or a negative one.
+    """
+    try:
+        seconds: float | None = float(text)
+    except ValueError:
+        seconds = parse_time(text)
+    if seconds is None or not 0 <= seconds < float("inf"):
+        raise SettingError(f"{text!r} is no duration; write 30s, 30min, 24h or a number of seconds")
+    return float(seconds)
+
+
+def _setting(default: Any, meaning: str, kind: Kind = "text") -> Any:
+    return field(default=default, metadata={"meaning": meaning, "kind": kind})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a server is told. Every level takes the same settings; a level ignores what it has no use for."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int | None = _setting(None, "Port to listen on; 0 takes a free one.  [default: 800N]", "count")
+    data: str = _setting("upload-data", "Folder for everything that is stored; level N uses levelN in it.")
+    sessions: str = _setting(
+        "sqlite", "Where sessions live: memory://, sqlite:///PATH, or sqlite (a file in the data folder)."
+    )
+    max_file_size: int = _setting(100 * 1024 * MIB, "Largest file accepted (level 1: always 50MiB).", "size")
+    chunk_size: int = _setting(8 * MIB, "Chunk size when the client has no wish.", "size")
+    min_chunk_size: int = _setting(1024, "Smallest chunk size a client may wish for.", "size")
+    max_chunk_size: int = _setting(64 * MIB, "Largest chunk size a client may wish for.", "size")
+    session_ttl: float = _setting(24 * 3600.0, "Life of a session after its last committed chunk.", "time")
+    sweep_interval: float = _setting(30 * 60.0, "How often expired sessions are removed.", "time")
+    max_sessions: int = _setting(10_000, "Unfinished sessions allowed at once; one more is answered 429.", "count")
+    allowed_types: str = _setting("", "MIME types accepted, comma-separated, read from the bytes; empty: all.")
+    complete_wait: float = _setting(10.0, "How long 'complete' waits for finalization before 202.", "time")
+    read_timeout: float = _setting(30.0, "How long a client may be silent before it is cut off.", "time")
+    threads: int = _setting(1024, "Requests served at once; threads are started when needed.", "count")
+    grace: float = _setting(8.0, "How long requests in flight may go on after SIGTERM.", "time")
+    on_shutdown: str = _setting(
+        "auto", "Sessions at SIGTERM: keep, abort, or auto (abort those that nobody could resume)."
+    )
+
+    def __post_init__(self) -> None:
+        if self.on_shutdown not in ("auto", "keep", "abort"):
+            raise SettingError(f"on-shutdown is auto, keep or abort, not {self.on_shutdown!r}")
+        for name in ("session_ttl", "sweep_interval", "read_timeout"):
+            if getattr(self, name) <= 0:
+                raise SettingError(f"{name.replace('_', '-')} must be longer than nothing")
+        for name in ("threads", "max_sessions", "min_chunk_size"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name.replace('_', '-')} must be at least 1")
+        if not self.min_chunk_size <= self.chunk_size <= self.max_chunk_size:
+            raise SettingError("min-chunk-size ≤ chunk-size ≤ max-chunk-size does not hold")
+
+    def data_folder(self, level: int) -> Path:
+        """Where level ``level`` keeps its bytes and databases; made when missing, readable by its owner only."""
+        folder = Path(self.data).expanduser().absolute() / f"level{level}"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def port_for(self, level: int) -> int:
+        """The port asked for, or the level's own: 8001 for level 1, 8002 for level 2."""
+        return 8000 + level if self.port is None else self.port
+
+
+SETTINGS: Final[tuple[Field[Any], ...]] = fields(Settings)
+
+
+def environment_name(name: str) -> str:
+    """``max_file_size`` → ``UPLOAD_MAX_FILE_SIZE``."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def parse_setting(setting: Field[Any], text: str) -> Any:
+    """Turn a setting's text into its value.
+
+    Raises:
+        SettingError: the text has no meaning for this setting.
+    """
+    kind: Kind = setting.metadata["kind"]
+    match kind:
+        case "size":
+            return parse_size(text)
+        case "time":
+            return parse_duration(text)
+        case "count":
+            if not text.strip().isdecimal():
+                raise SettingError(f"{text!r} is no whole number")
+            return int(text)
+        case "text":
+            return text
+
+
+def settings_from(environment: Mapping[str, str], given: Mapping[str, str | None]) -> Settings:
+    """Settings from the environment, overridden by what the command line gave.
+
+    Args:
+        environment: usually ``os.environ``.
+        given: texts by field name; ``None`` stands for "not given".
+
+    Raises:
+        SettingError: a text has no meaning; the message names the option or variable.
+    """
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        assert setting.default is not MISSING  # noqa: S101 - every setting has a default, by construction
+        name, text = "--" + setting.name.replace("_", "-"), given.get(setting.name)
+        if text is None:
+            name = environment_name(setting.name)
+            text = environment.get(name)
+        if text is None:
+            continue
+        try:
+            values[setting.name] = parse_setting(setting, text)
+        except SettingError as error:
+            raise SettingError(f"{name}: {error}") from error
+    return Settings(**values)
