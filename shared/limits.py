@@ -51,9 +51,7 @@ class Limits:
         The client's wish, clamped, then raised until the file needs no more than 10,000 chunks. It never
         exceeds the maximum, because ``__post_init__`` holds the largest file to that.
         """
-        clamped = max(
-            self.minimum_chunk_size, min(wish or self.default_chunk_size, self.maximum_chunk_size)
-        )
+        clamped = max(self.minimum_chunk_size, min(wish or self.default_chunk_size, self.maximum_chunk_size))
         return max(clamped, -(-declared_size // MAX_CHUNKS))
 
 

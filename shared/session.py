@@ -169,15 +169,11 @@ class Session:
 
     def appended(self, length: int, expires_at: float) -> Session:
         """The session after ``length`` more bytes became durable."""
-        return replace(
-            self, committed_offset=self.committed_offset + length, expires_at=expires_at
-        )
+        return replace(self, committed_offset=self.committed_offset + length, expires_at=expires_at)
 
     def finalizing(self, fingerprint: str, lease_until: float) -> Session:
         """The intent to finalize, stored before anything is finalized."""
-        return replace(
-            self.claimed(lease_until), state=self._after(Event.COMPLETE), fingerprint=fingerprint
-        )
+        return replace(self.claimed(lease_until), state=self._after(Event.COMPLETE), fingerprint=fingerprint)
 
     def accepted(self, file: FileRecord, *, duplicate: bool, expires_at: float) -> Session:
         """The session once the application has made its record."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import bitmath
-from pytimeparse import parse as parse_time
+from pytimeparse.timeparse import timeparse as parse_time
 
 Kind = Literal["text", "count", "size", "time"]
 MIB: Final = 1024 * 1024
@@ -75,8 +75,12 @@ class Settings:
     max_chunk_size: int = _setting(64 * MIB, "Largest chunk size a client may wish for.", "size")
     session_ttl: float = _setting(24 * 3600.0, "Life of a session after its last committed chunk.", "time")
     sweep_interval: float = _setting(30 * 60.0, "How often expired sessions are removed.", "time")
-    max_sessions: int = _setting(10_000, "Unfinished sessions allowed at once; one more is answered 429.", "count")
-    allowed_types: str = _setting("", "MIME types accepted, comma-separated, read from the bytes; empty: all.")
+    max_sessions: int = _setting(
+        10_000, "Unfinished sessions allowed at once; one more is answered 429.", "count"
+    )
+    allowed_types: str = _setting(
+        "", "MIME types accepted, comma-separated, read from the bytes; empty: all."
+    )
     complete_wait: float = _setting(10.0, "How long 'complete' waits for finalization before 202.", "time")
     read_timeout: float = _setting(30.0, "How long a client may be silent before it is cut off.", "time")
     threads: int = _setting(1024, "Requests served at once; threads are started when needed.", "count")

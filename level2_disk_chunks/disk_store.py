@@ -1,0 +1,154 @@
+"""Chunks on a local disk: one growing file an upload, published by rename.
+
+    incoming/<session>          the bytes so far; beyond the committed offset they mean nothing
+    incoming/<session>.fence    who may write them (fence.py)
+    objects/<session>           complete; appears all at once
+
+Why one file and not one a chunk: joining chunk files at the end would write every byte twice. Why not sparse
+preallocation at init: a client could reserve the disk by declaring sizes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from level2_disk_chunks.fence import Fence, revoke
+from level2_disk_chunks.prefix_hash import PrefixHashes
+from shared.durable import disk_errors, read_range, sync_folder
+from shared.errors import StorageUnavailable, UploadLost
+from shared.ports import ChunkBody, StagedObject, Stray, Superseded
+from shared.session import Session
+
+BLOCK: Final = 256 * 1024
+"""Bytes of a chunk held in memory at once. 1 MiB is a few per cent faster and costs four times the memory
+with hundreds of uploads in flight."""
+
+FENCE_SUFFIX: Final = ".fence"
+
+
+class DiskStore:
+    """:class:`shared.ports.ByteStore` over two folders of one local file system.
+
+    Args:
+        folder: made when missing.
+        sync: makes written data durable; handed in only so that tests can watch it.
+    """
+
+    def __init__(self, folder: Path, sync: Callable[[int], None] = os.fdatasync) -> None:
+        self.incoming = folder / "incoming"
+        self.objects = folder / "objects"
+        for made in (self.incoming, self.objects):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_folder(folder)
+        self._sync = sync
+        self._hashes = PrefixHashes()
+
+    def create(self, session_id: str) -> str:
+        """See :meth:`ByteStore.create`. The reference is the session id: everything is named after it."""
+        with disk_errors():
+            os.close(os.open(self.incoming / session_id, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            sync_folder(self.incoming)
+        return session_id
+
+    def append(self, session: Session, body: ChunkBody) -> str:
+        """See :meth:`ByteStore.append`. Data are synced before the session learns of them."""
+        path = self.incoming / session.storage
+        start = session.committed_offset
+        with disk_errors():
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                raise UploadLost from None
+            try:
+                with Fence(self._fence(session.session_id), session.writer_epoch) as fence:
+                    fence.take_over()
+                    if os.fstat(fd).st_size < start:
+                        raise UploadLost
+                    self._hashes.advance(session.session_id, path, start)
+                    self._write(fd, fence, body, start)
+                    self._sync(fd)
+            finally:
+                os.close(fd)
+        return ""
+
+    def complete(self, session: Session, receipts: Sequence[str]) -> StagedObject:
+        """See :meth:`ByteStore.complete`. Repeatable: a crash may fall on either side of the rename."""
+        path, target = self.incoming / session.storage, self.objects / session.session_id
+        with disk_errors():
+            revoke(self._fence(session.session_id))
+            with suppress(FileNotFoundError):
+                path.rename(target)
+                sync_folder(self.objects)
+                sync_folder(self.incoming)
+            if not target.exists() or target.stat().st_size < session.declared_size:
+                raise UploadLost
+            if target.stat().st_size > session.declared_size:
+                # What a cut-off writer left beyond the last committed chunk.
+                os.truncate(target, session.declared_size)
+        sha256 = self._hashes.finish(session.session_id, target, session.declared_size)
+        self._hashes.forget(session.session_id)
+        return StagedObject(location=session.session_id, size=session.declared_size, sha256=sha256)
+
+    def abort(self, session_id: str, storage: str) -> None:
+        """See :meth:`ByteStore.abort`."""
+        self._hashes.forget(session_id)
+        with disk_errors():
+            # An unlinked file is invisible to whoever opens it next and still open for whoever writes it;
+            # the fence stops that one at its next block. A stopped process that holds the fence changes
+            # nothing that anybody can see.
+            with suppress(StorageUnavailable, Superseded):
+                revoke(self._fence(session_id))
+            (self.incoming / storage).unlink(missing_ok=True)
+            self._fence(session_id).unlink(missing_ok=True)
+
+    def discard(self, location: str) -> None:
+        """See :meth:`ByteStore.discard`."""
+        with disk_errors():
+            (self.objects / location).unlink(missing_ok=True)
+
+    def read(self, location: str, start: int, stop: int) -> Iterator[bytes]:
+        """See :meth:`ByteStore.read`."""
+        with disk_errors():
+            return read_range(self.objects / location, start, stop)
+
+    def strays(self, before: float) -> Iterator[Stray]:
+        """See :meth:`ByteStore.strays`. A fence belongs to its upload and goes with it."""
+        for folder, is_object in ((self.incoming, False), (self.objects, True)):
+            for path in folder.iterdir():
+                with suppress(FileNotFoundError):
+                    if path.is_file() and path.stat().st_mtime < before:
+                        name = path.name.removesuffix(FENCE_SUFFIX)
+                        yield Stray(name, storage=name, location=name if is_object else "")
+
+    def _fence(self, session_id: str) -> Path:
+        return self.incoming / f"{session_id}{FENCE_SUFFIX}"
+
+    def _write(self, fd: int, fence: Fence, body: ChunkBody, start: int) -> None:
+        with fence.held():
+            os.ftruncate(fd, start)  # what a cut-off writer left behind
+        position = start
+        block = memoryview(bytearray(min(BLOCK, body.length)))
+        try:
+            while count := body.readinto(block):
+                with fence.held():
+                    position += _write_all(fd, block[:count], position)
+        except Superseded:
+            raise
+        except BaseException:
+            # Give the space back at once: on a full disk this chunk may be what others are waiting for.
+            with suppress(OSError, Superseded, StorageUnavailable), fence.held():
+                os.ftruncate(fd, start)
+            raise
+
+
+def _write_all(fd: int, data: memoryview, position: int) -> int:
+    """`pwrite` until everything is written: a disk that is nearly full takes less than asked, and says so
+    only the next time."""
+    written = 0
+    while written < len(data):
+        written += os.pwrite(fd, data[written:], position + written)
+    return written

@@ -1,0 +1,60 @@
+"""What a server says of itself at `GET /upload`, so that one client serves all levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.limits import Limits
+
+PROTOCOL_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Links:
+    """Addresses relative to the server's own, or absolute where another server answers."""
+
+    upload: str
+    files: str
+    preflight: str | None = None
+    ticket: str | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """One server's claims. The conformance suite holds it to each of them.
+
+    Attributes:
+        max_file_size: bytes.
+        limits: the chunk sizes, or None where nothing is cut into chunks.
+        session_ttl: seconds, or None where there are no sessions.
+    """
+
+    level: int
+    claims: tuple[str, ...]
+    max_file_size: int
+    links: Links
+    limits: Limits | None = None
+    session_ttl: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The document."""
+        sizes = self.limits and {
+            "default": self.limits.default_chunk_size,
+            "minimum": self.limits.minimum_chunk_size,
+            "maximum": self.limits.maximum_chunk_size,
+        }
+        return {
+            "protocol": PROTOCOL_VERSION,
+            "level": self.level,
+            "claims": list(self.claims),
+            "maxFileSize": self.max_file_size,
+            "chunkSize": sizes,
+            "sessionTtl": self.session_ttl,
+            "links": {
+                "upload": self.links.upload,
+                "files": self.links.files,
+                "preflight": self.links.preflight,
+                "ticket": self.links.ticket,
+            },
+        }

@@ -1,0 +1,262 @@
+"""The use cases: init, append, status, cancel, complete, finalize. Sessions and ports, nothing else.
+
+Two rules carry everything here. *Append*: bytes durable → offset committed → answer. *Complete*: intent
+stored → bytes completed → finalizer → result stored → staged object deleted → answer. Whatever a crash cuts
+off can be done again, because every step may be repeated, and every change of a session is a
+compare-and-set, because somebody else may be repeating it at the same moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.errors import (
+    REFUSALS,
+    ContentRejected,
+    InvalidRequest,
+    MemberError,
+    OffsetMismatch,
+    SessionNotFound,
+    StorageUnavailable,
+    TooManySessions,
+    UploadLost,
+)
+from shared.limits import Limits
+from shared.ports import Accepted, ByteStore, ChunkBody, Finalizer, SessionStore, Superseded
+from shared.session import Session, State
+
+log = logging.getLogger(__name__)
+
+SESSION_ID_BYTES = 24
+"""192 random bits: the session id is the only thing that allows a request to touch an upload."""
+
+MAX_CLAIMS = 20
+"""How often one writer tries to become the latest. Losing means that somebody else has just won, so this
+ends early only when twenty newcomers arrive within a few milliseconds; the client is told to come again."""
+
+
+@dataclass(frozen=True)
+class NewUpload:
+    """What a client declares at init. Sizes in bytes; ``fingerprint`` is hex or ``""``."""
+
+    file_name: str
+    declared_size: int
+    mime_type: str = ""
+    fingerprint: str = ""
+    chunk_size: int | None = None
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """Durations in seconds, and the bound on unfinished sessions.
+
+    Attributes:
+        session_ttl: from the last committed chunk to expiry (article, "Invariants": 24 hours).
+        lease: how long one process may finalize before another may try as well.
+        max_sessions: unfinished sessions at once.
+    """
+
+    session_ttl: float
+    lease: float = 60.0
+    max_sessions: int = 10_000
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """The uploads of one server. Holds no state of its own: several servers may share the stores."""
+
+    sessions: SessionStore
+    store: ByteStore
+    finalizer: Finalizer
+    limits: Limits
+    lifetimes: Lifetimes
+    clock: Callable[[], float]
+
+    def init(self, new: NewUpload) -> Session:
+        """Give the upload its identity. The size is checked before storage is touched.
+
+        Raises:
+            FileTooLarge: more than the largest file.
+            TooManySessions: as many unfinished uploads as are allowed at once.
+        """
+        self.limits.check_declared_size(new.declared_size)
+        most = self.lifetimes.max_sessions
+        if self.sessions.count(State.UPLOADING, most) >= most:
+            raise TooManySessions(retry_after=60)
+        now = self.clock()
+        session_id = secrets.token_urlsafe(SESSION_ID_BYTES)
+        # The bytes' place comes first: a crash before the insert leaves a stray that the sweep finds, while
+        # the other order would leave a session that points nowhere.
+        storage = self.store.create(session_id)
+        session = Session(
+            session_id=session_id,
+            owner=new.owner,
+            file_name=new.file_name,
+            mime_type=new.mime_type,
+            fingerprint=new.fingerprint,
+            declared_size=new.declared_size,
+            chunk_size=self.limits.chunk_size_for(new.declared_size, new.chunk_size),
+            storage=storage,
+            created_at=now,
+            expires_at=now + self.lifetimes.session_ttl,
+        )
+        self.sessions.insert(session)
+        return session
+
+    def status(self, session_id: str) -> Session:
+        """Where are we?
+
+        Raises:
+            SessionNotFound: unknown, expired or cancelled.
+        """
+        session = self.sessions.get(session_id)
+        if session is None or session.is_expired(self.clock()):
+            raise SessionNotFound
+        return session
+
+    def append(self, session_id: str, offset: int, body: ChunkBody) -> Session:
+        """Take one chunk: all of it, or nothing.
+
+        A newcomer never waits for whoever was writing before, because that may be a dead connection: it
+        takes the next writer epoch, and the older writer finds out that it can change nothing any more.
+
+        Raises:
+            SessionNotFound, and everything of :meth:`Session.check_append`: before a byte is read.
+            OffsetMismatch: also when a later writer took over meanwhile.
+            UploadLost: the store has lost the committed prefix; the session is gone.
+        """
+        writer = self._claim(session_id, offset, body.length)
+        try:
+            receipt = self.store.append(writer, body)
+        except Superseded:
+            raise self._superseded(session_id) from None
+        except UploadLost:
+            self._give_up(writer)
+            raise
+        done = writer.appended(body.length, self.clock() + self.lifetimes.session_ttl)
+        if not self.sessions.replace(writer, done, receipt):
+            raise self._superseded(session_id)
+        return done
+
+    def cancel(self, session_id: str) -> None:
+        """Forget the session; unfinished bytes go with it, a finished file stays.
+
+        Raises:
+            SessionNotFound; WrongState: finalization has begun.
+        """
+        while True:
+            session = self.status(session_id)
+            session.check_cancel()
+            if self.remove(session):
+                return
+
+    def remove(self, session: Session) -> bool:
+        """Delete ``session`` as it stands, then what it stored. False: it changed meanwhile.
+
+        The record goes first: from then on nobody can commit to it. A crash before the bytes follow leaves
+        a stray for the sweep.
+        """
+        if not self.sessions.delete(session):
+            return False
+        if session.state is State.UPLOADING:
+            self.store.abort(session.session_id, session.storage)
+        return True
+
+    def complete(self, session_id: str, fingerprint: str = "") -> Session:
+        """Store the intent to finalize. Repeatable: a session past that point is returned as it is.
+
+        Raises:
+            SessionNotFound; UploadIncomplete: bytes are missing.
+            InvalidRequest: ``fingerprint`` contradicts the one given at init.
+            Refused: the application has refused the file, now or earlier.
+        """
+        while True:
+            session = self.status(session_id)
+            if session.state is not State.UPLOADING:
+                return refused_or(session)
+            session.check_complete()
+            if fingerprint and session.fingerprint not in ("", fingerprint):
+                raise InvalidRequest(
+                    errors=[MemberError("fingerprint", "differs from the one given at init")]
+                )
+            intent = session.finalizing(fingerprint or session.fingerprint, lease_until=0.0)
+            if self.sessions.replace(session, intent):
+                return intent
+
+    def finalize(self, session_id: str) -> Session:
+        """Carry out a stored intent, or find that it has been carried out. Repeatable at every step.
+
+        Two processes may do this at once without harm; the lease only keeps them from wasting the work.
+
+        Raises:
+            SessionNotFound; Refused; UploadLost.
+            Exception: whatever the store or the finalizer raised; the intent stays stored, try again.
+        """
+        session = self.status(session_id)
+        if session.state is not State.FINALIZING:
+            return refused_or(session)
+        claimed = session.claimed(lease_until=self.clock() + self.lifetimes.lease)
+        if not self.sessions.replace(session, claimed):
+            return self.status(session_id)
+        try:
+            return refused_or(self._finalize(claimed))
+        except UploadLost:
+            self._give_up(claimed)
+            raise
+        except FileNotFoundError:
+            # Another process finished the work and discarded a refused or duplicate object under our hands.
+            now_session = self.status(session_id)
+            if now_session.state is State.FINALIZING:
+                raise
+            return refused_or(now_session)
+
+    def _finalize(self, claimed: Session) -> Session:
+        staged = self.store.complete(claimed, self.sessions.receipts(claimed.session_id))
+        verdict = self.finalizer.finalize(claimed, staged)
+        expires_at = self.clock() + self.lifetimes.session_ttl
+        if isinstance(verdict, Accepted):
+            done = claimed.accepted(verdict.file, duplicate=verdict.duplicate, expires_at=expires_at)
+        else:
+            done = claimed.rejected(verdict.code, verdict.detail, expires_at=expires_at)
+        if not self.sessions.replace(claimed, done):
+            return self.status(claimed.session_id)
+        if not (isinstance(verdict, Accepted) and verdict.adopted):
+            self.store.discard(staged.location)
+        return done
+
+    def _claim(self, session_id: str, offset: int, length: int) -> Session:
+        for _ in range(MAX_CLAIMS):
+            session = self.status(session_id)
+            session.check_append(offset, length)
+            writer = session.claimed()
+            if self.sessions.replace(session, writer):
+                return writer
+        raise StorageUnavailable("Too many requests write to this upload at once.", retry_after=1)
+
+    def _superseded(self, session_id: str) -> OffsetMismatch:
+        session = self.status(session_id)
+        return OffsetMismatch(
+            "Another request for the same upload took over; this one changed nothing.",
+            uploaded_bytes=session.committed_offset,
+        )
+
+    def _give_up(self, session: Session) -> None:
+        log.error("session %.6s…: its stored bytes are gone; giving it up", session.session_id)
+        if self.sessions.delete(session):
+            self.store.abort(session.session_id, session.storage)
+
+
+def refused_or(session: Session) -> Session:
+    """The session, unless the application refused its file.
+
+    Raises:
+        Refused: with the code and the detail stored at finalization.
+    """
+    if session.state is State.REJECTED:
+        refusal = REFUSALS.get(session.problem_code, ContentRejected)
+        raise refusal(session.problem_detail, uploaded_bytes=session.committed_offset)
+    return session
