@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from level2_disk_chunks.fence import Fence, revoke
+from level2_disk_chunks.fence import Fence, raise_fence, revoke
 from level2_disk_chunks.prefix_hash import PrefixHashes
 from shared.durable import disk_errors, read_range, sync_folder
 from shared.errors import StorageUnavailable, UploadLost
@@ -50,6 +50,7 @@ class DiskStore:
     def create(self, session_id: str) -> str:
         """See :meth:`ByteStore.create`. The reference is the session id: everything is named after it."""
         with disk_errors():
+            raise_fence(self._fence(session_id))
             os.close(os.open(self.incoming / session_id, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             sync_folder(self.incoming)
         return session_id
@@ -58,37 +59,28 @@ class DiskStore:
         """See :meth:`ByteStore.append`. Data are synced before the session learns of them."""
         path = self.incoming / session.storage
         start = session.committed_offset
-        with disk_errors():
-            try:
-                fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                raise UploadLost from None
-            try:
-                with Fence(self._fence(session.session_id), session.writer_epoch) as fence:
-                    fence.take_over()
-                    if os.fstat(fd).st_size < start:
-                        raise UploadLost
-                    self._hashes.advance(session.session_id, path, start)
-                    self._write(fd, fence, body, start)
-                    self._sync(fd)
-            finally:
-                os.close(fd)
+        with disk_errors(), Fence(self._fence(session.session_id), session.writer_epoch) as fence:
+            fence.take_over()
+            with _opened(path) as fd:
+                if os.fstat(fd).st_size < start:
+                    raise UploadLost
+                self._hashes.advance(session.session_id, path, start)
+                self._write(fd, fence, body, start)
+                self._sync(fd)
         return ""
 
-    def complete(self, session: Session, receipts: Sequence[str]) -> StagedObject:
+    def complete(self, session: Session, _receipts: Sequence[str]) -> StagedObject:
         """See :meth:`ByteStore.complete`. Repeatable: a crash may fall on either side of the rename."""
         path, target = self.incoming / session.storage, self.objects / session.session_id
         with disk_errors():
             revoke(self._fence(session.session_id))
             with suppress(FileNotFoundError):
                 path.rename(target)
-                sync_folder(self.objects)
-                sync_folder(self.incoming)
-            if not target.exists() or target.stat().st_size < session.declared_size:
+            # Also when the rename had happened before: the crash may have fallen before the sync.
+            sync_folder(self.objects)
+            sync_folder(self.incoming)
+            if not target.exists() or target.stat().st_size != session.declared_size:
                 raise UploadLost
-            if target.stat().st_size > session.declared_size:
-                # What a cut-off writer left beyond the last committed chunk.
-                os.truncate(target, session.declared_size)
         sha256 = self._hashes.finish(session.session_id, target, session.declared_size)
         self._hashes.forget(session.session_id)
         return StagedObject(location=session.session_id, size=session.declared_size, sha256=sha256)
@@ -100,7 +92,7 @@ class DiskStore:
             # An unlinked file is invisible to whoever opens it next and still open for whoever writes it;
             # the fence stops that one at its next block. A stopped process that holds the fence changes
             # nothing that anybody can see.
-            with suppress(StorageUnavailable, Superseded):
+            with suppress(StorageUnavailable):
                 revoke(self._fence(session_id))
             (self.incoming / storage).unlink(missing_ok=True)
             self._fence(session_id).unlink(missing_ok=True)
@@ -143,6 +135,18 @@ class DiskStore:
             with suppress(OSError, Superseded, StorageUnavailable), fence.held():
                 os.ftruncate(fd, start)
             raise
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise UploadLost from None
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _write_all(fd: int, data: memoryview, position: int) -> int:

@@ -16,7 +16,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -35,8 +35,19 @@ class Fence:
     """One writer's view of the fence of one upload."""
 
     def __init__(self, path: Path, epoch: int) -> None:
+        """Open the fence that :func:`raise_fence` made.
+
+        It is never made again here: a writer that slept through the end of its upload must find no fence,
+        and not a fresh one that lets it pass.
+
+        Raises:
+            Superseded: there is none (any more).
+        """
         self.epoch = epoch
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise Superseded from None
 
     def take_over(self) -> None:
         """Become the one who may write.
@@ -94,9 +105,17 @@ class Fence:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
 
+def raise_fence(path: Path) -> None:
+    """Make the fence of a new upload."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def revoke(path: Path) -> None:
-    """Let nobody write any more, and remove the fence. Nothing there is fine."""
-    if path.exists():
-        with Fence(path, REVOKED) as fence:
-            fence.take_over()
-        path.unlink(missing_ok=True)
+    """Let nobody write any more, and remove the fence. Nothing there is fine.
+
+    Raises:
+        StorageUnavailable: a stopped process is in the middle of a write.
+    """
+    with suppress(Superseded), Fence(path, REVOKED) as fence:
+        fence.take_over()
+    path.unlink(missing_ok=True)

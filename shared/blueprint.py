@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -28,23 +27,17 @@ from shared.uploads import Uploads
 POLL_SECONDS = 1
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Seconds a client may be silent inside a body."""
-
-    silence: float
-
-
 def upload_blueprint(
     uploads: Uploads,
     finalizations: Finalizations,
     capabilities: Callable[[], Capabilities],
-    timing: Timing,
+    silence: float,
 ) -> Blueprint:
     """The routes of levels 2 to 4.
 
     Args:
         capabilities: called inside a request, where addresses can be built.
+        silence: seconds a client may say nothing inside a body.
     """
     routes = Blueprint("upload", __name__)
 
@@ -63,7 +56,7 @@ def upload_blueprint(
     @routes.put("/upload/<session_id>")
     def append(session_id: str) -> ResponseReturnValue:
         with telling_offset(uploads, session_id):
-            offset, body = chunk(timing.silence)
+            offset, body = chunk(silence)
             session = uploads.append(session_id, offset, body)
         return with_offset(jsonify(uploadedBytes=session.committed_offset), session)
 

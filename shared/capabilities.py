@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from flask import url_for
 
 from shared.limits import Limits
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION: Final = 1
+
+CHUNKED_CLAIMS: Final = (
+    "chunked",
+    "resume",
+    "integrity",
+    "finalize",
+    "dedup",
+    "cancel",
+    "expiry",
+    "shutdown",
+    "files",
+)
 
 
 @dataclass(frozen=True)
@@ -58,3 +73,25 @@ class Capabilities:
                 "ticket": self.links.ticket,
             },
         }
+
+
+def chunked_capabilities(
+    level: int, limits: Limits, session_ttl: float, *, durable: bool
+) -> Callable[[], Capabilities]:
+    """What levels 2 and 3 say of themselves; called inside a request, where addresses can be built.
+
+    Args:
+        session_ttl: seconds.
+        durable: whether sessions survive a restart, which is a claim of its own.
+    """
+
+    def capabilities() -> Capabilities:
+        links = Links(
+            upload=url_for("upload.show_capabilities"),
+            files=url_for("files.list_files"),
+            preflight=url_for("preflight.preflight"),
+        )
+        claims = (*CHUNKED_CLAIMS, "durable-sessions") if durable else CHUNKED_CLAIMS
+        return Capabilities(level, claims, limits.max_file_size, links, limits, session_ttl)
+
+    return capabilities

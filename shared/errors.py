@@ -190,4 +190,4 @@ class StorageFailure(UploadError):
 
 
 REFUSALS: dict[str, type[Refused]] = {kind.code: kind for kind in (ContentRejected, FingerprintMismatch)}
-"""A rejected session stores its refusal's code; this finds the error to raise when it is asked about again."""
+"""A rejected session stores its refusal's code; this finds the error to raise when it is asked again."""

@@ -60,8 +60,8 @@ class Finalizations:
             raise
         except NotYet:
             pass
-        except Exception:  # noqa: BLE001 - logged and scheduled for another try where it happened
-            pass
+        except Exception:  # noqa: BLE001
+            log.debug("not finalized yet; logged and scheduled for another try where it happened")
         return self.uploads.status(session_id)
 
     def recover(self, *, leased: bool = False) -> int:

@@ -85,7 +85,7 @@ class ByteStore(Protocol):
             IncompleteBody, ChecksumMismatch: from the body.
         """
 
-    def complete(self, session: Session, receipts: Sequence[str]) -> StagedObject:
+    def complete(self, session: Session, receipts: Sequence[str], /) -> StagedObject:
         """Turn the chunks into one object, all at once (CompleteMultipartUpload). Repeatable.
 
         Args:

@@ -16,8 +16,9 @@ from typing import Any, Final, Literal
 import bitmath
 from pytimeparse.timeparse import timeparse as parse_time
 
+from shared.limits import MIB, Limits
+
 Kind = Literal["text", "count", "size", "time"]
-MIB: Final = 1024 * 1024
 ENVIRONMENT_PREFIX: Final = "UPLOAD_"
 
 
@@ -95,17 +96,31 @@ class Settings:
         for name in ("session_ttl", "sweep_interval", "read_timeout"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name.replace('_', '-')} must be longer than nothing")
-        for name in ("threads", "max_sessions", "min_chunk_size"):
+        for name in ("threads", "max_sessions"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name.replace('_', '-')} must be at least 1")
-        if not self.min_chunk_size <= self.chunk_size <= self.max_chunk_size:
-            raise SettingError("min-chunk-size ≤ chunk-size ≤ max-chunk-size does not hold")
+        self.limits()
 
     def data_folder(self, level: int) -> Path:
-        """Where level ``level`` keeps its bytes and databases; made when missing, readable by its owner only."""
+        """Where level ``level`` keeps bytes and databases; made when missing, for its owner only."""
         folder = Path(self.data).expanduser().absolute() / f"level{level}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
+
+    def limits(self) -> Limits:
+        """The sizes a chunked level works with.
+
+        Raises:
+            SettingError: they contradict each other.
+        """
+        try:
+            return Limits(self.max_file_size, self.chunk_size, self.min_chunk_size, self.max_chunk_size)
+        except ValueError as error:
+            raise SettingError(str(error)) from error
+
+    def type_allow_list(self) -> frozenset[str]:
+        """The MIME types accepted; empty for all."""
+        return frozenset(name.strip().lower() for name in self.allowed_types.split(",") if name.strip())
 
     def port_for(self, level: int) -> int:
         """The port asked for, or the level's own: 8001 for level 1, 8002 for level 2."""

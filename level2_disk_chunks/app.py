@@ -1,0 +1,48 @@
+"""Level 2: the transfer becomes a protocol. Chunks go to the local disk."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask
+
+from level2_disk_chunks.disk_store import DiskStore
+from shared.background import BACKGROUND, Background
+from shared.blueprint import upload_blueprint
+from shared.capabilities import chunked_capabilities
+from shared.catalogue import Catalogue
+from shared.files_blueprint import files_blueprint, preflight_blueprint
+from shared.finalization import Finalizations
+from shared.finalizer import CatalogueFinalizer
+from shared.origins import refuse_foreign_origins
+from shared.problems import register_problems
+from shared.sessions import open_session_store
+from shared.settings import Settings
+from shared.uploads import Lifetimes, Uploads
+
+LEVEL = 2
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build the stores, build the uploads from them, register the routes."""
+    folder = settings.data_folder(LEVEL)
+    limits = settings.limits()
+    sessions = open_session_store(settings.sessions, folder)
+    store = DiskStore(folder)
+    catalogue = Catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}")
+    finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), time.time)
+    lifetimes = Lifetimes(settings.session_ttl, max_sessions=settings.max_sessions)
+    uploads = Uploads(sessions, store, finalizer, limits, lifetimes, time.time)
+    finalizations = Finalizations(uploads, patience=settings.complete_wait)
+    capabilities = chunked_capabilities(LEVEL, limits, settings.session_ttl, durable=sessions.durable)
+
+    app = Flask(__name__)
+    app.register_blueprint(upload_blueprint(uploads, finalizations, capabilities, settings.read_timeout))
+    app.register_blueprint(preflight_blueprint(catalogue))
+    app.register_blueprint(files_blueprint(catalogue, store.read))
+    register_problems(app)
+    refuse_foreign_origins(app)
+    app.extensions[BACKGROUND] = Background(
+        uploads, finalizations, settings.sweep_interval, settings.on_shutdown
+    )
+    return app

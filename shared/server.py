@@ -1,0 +1,169 @@
+"""Runs a level under gunicorn: one process with many threads, and every limit a deployed server needs.
+
+Why this server and this shape is measured in ARCHITECTURE.md. In short: a thread per request is simple, the
+transfer itself releases the interpreter lock, and gunicorn lets the body be read straight off its socket.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from shared.background import BACKGROUND, Background
+from shared.body import discard_rest
+from shared.settings import Settings
+from shared.worker import UploadWorker
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+STACK: Final = 512 * 1024
+TIDY_UP: Final = 1.5
+"""Seconds after the grace period in which a worker may still abort sessions, before it is killed."""
+
+
+def serve(create_app: Callable[[Settings], Flask], settings: Settings, level: int) -> None:
+    """Serve until SIGTERM or Ctrl-C. Prints one line when ready.
+
+    Args:
+        create_app: a level's factory; called in the worker process.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    threading.stack_size(STACK)
+    _Application(create_app, settings, level).run()
+
+
+class _Application(BaseApplication):
+    def __init__(self, create_app: Callable[[Settings], Flask], settings: Settings, level: int) -> None:
+        self._create_app = create_app
+        self._settings = settings
+        self._level = level
+        self._flask: Flask | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = self._settings
+        descriptors = _raise_descriptor_limit()
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        for name, value in {
+            "bind": f"{host}:{settings.port_for(self._level)}",
+            "worker_class": UploadWorker,
+            "workers": 1,
+            "threads": settings.threads,
+            # A connection in a request needs its socket, a data file and a fence.
+            "worker_connections": max(settings.threads + 8, min(8192, (descriptors - 256) // 3)),
+            "keepalive": 75,
+            "graceful_timeout": settings.grace + TIDY_UP,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "post_fork": self._forked,
+            "post_worker_init": self._ready,
+            "worker_exit": self._leaving,
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WSGIApplication:  # type: ignore[override] # the stub knows its own, equal, types
+        self._flask = self._create_app(self._settings)
+        return _finishing_bodies(self._flask.wsgi_app)
+
+    def _forked(self, _arbiter: Any, worker: Any) -> None:
+        worker.cfg.set("graceful_timeout", self._settings.grace)  # the worker's own copy
+        _die_with_parent()
+
+    def _ready(self, worker: Any) -> None:
+        for listener in worker.sockets:
+            _limit_silence(listener.sock, self._settings.read_timeout)
+        background = self._background()
+        if background is not None:
+            background.start()
+        host, port = worker.sockets[0].sock.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        print(f"level {self._level} is ready at http://{shown}:{port}", flush=True)
+
+    def _leaving(self, _arbiter: Any, worker: Any) -> None:
+        if worker.pid != os.getpid():
+            return  # the arbiter calls this as well, about a worker that is gone
+        background = self._background()
+        if background is not None:
+            with suppress(Exception):
+                background.stop()
+        logging.shutdown()
+        # Threads that still wait for a silent client would hold the interpreter back until it says something.
+        os._exit(0)
+
+    def _background(self) -> Background | None:
+        return self._flask.extensions.get(BACKGROUND) if self._flask else None
+
+
+def _finishing_bodies(app: WSGIApplication) -> WSGIApplication:
+    """Let a refused request end in peace: the answer first, then what is still being sent is read away."""
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return _ThenDiscard(app(environ, start_response), environ)
+
+    return wrapped
+
+
+class _ThenDiscard:
+    """An answer after which the rest of the request is swallowed."""
+
+    MOST: Final = 64 * 1024 * 1024
+    PATIENCE: Final = 5.0
+
+    def __init__(self, answer: Iterable[bytes], environ: WSGIEnvironment) -> None:
+        self._answer = answer
+        self._environ = environ
+
+    def __iter__(self) -> Any:
+        return iter(self._answer)
+
+    def close(self) -> None:
+        close = getattr(self._answer, "close", None)
+        if close is not None:
+            close()
+        discard_rest(self._environ, self.MOST, self.PATIENCE)
+
+
+def _limit_silence(listener: socket.socket, seconds: float) -> None:
+    """Bound every wait for a client: in headers, in bodies, and for one that reads its download slowly.
+
+    Accepted sockets inherit the kernel's own timeouts from the listener (Linux), so no code path can forget
+    them; Python's ``settimeout`` would have to be set anew after every request.
+    """
+    timeval = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+
+
+def _die_with_parent() -> None:
+    """A worker whose arbiter was killed would keep the port for a while and answer on it."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def _raise_descriptor_limit() -> int:
+    """Use as many file descriptors as the system allows this process; return how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65536) if hard != resource.RLIM_INFINITY else 65536
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return 65536
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft

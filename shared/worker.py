@@ -1,0 +1,68 @@
+"""gunicorn's threaded worker with three manners added. This and :mod:`shared.body` are all that knows
+gunicorn from the inside; `tests/faults/test_worker.py` fails when an upgrade changes what they rely on.
+
+- A connection costs a thread only once a request has begun to arrive. The stock worker gives every new
+  connection a thread for up to five seconds, so a thousand silent ones would keep everybody else out.
+- Out of file descriptors it waits a moment; the stock worker dies, and every upload in flight with it.
+- What the parser refuses is answered with a problem document, like everything else here.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from concurrent.futures import Future
+from typing import Any
+
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers import gthread
+
+
+class UploadWorker(gthread.ThreadWorker):
+    """One process, many threads; a thread a request."""
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give the connection a thread, or let the poller watch it until its first byte is there."""
+        if conn.initialized or conn.data_ready:
+            super().enqueue_req(conn)
+            return
+        silent: Future[Any] = Future()
+        silent.set_result(gthread._DEFER)  # type: ignore[attr-defined] # newer than the stubs
+        self.finish_request(conn, silent)
+
+    def accept(self, listener: Any) -> None:
+        """Accept one connection; without a free descriptor, leave it in the backlog for now."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self.log.warning("out of file descriptors; new connections wait")
+            time.sleep(0.05)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what is no HTTP with a problem document; leave the rest to gunicorn."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        status = (
+            431 if isinstance(exc, LimitRequestHeaders) else 414 if isinstance(exc, LimitRequestLine) else 400
+        )
+        body = json.dumps(
+            {
+                "type": "about:blank",
+                "title": "The request is not well-formed HTTP",
+                "status": status,
+                "detail": f"{type(exc).__name__}: {exc}"[:200],
+                "code": "invalid-request",
+            }
+        ).encode()
+        head = (
+            f"HTTP/1.1 {status} Bad Request\r\nConnection: close\r\n"
+            f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            client.sendall(head.encode("ascii") + body)
+        except OSError:
+            self.log.debug("the client left before its error could be told")
