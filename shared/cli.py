@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from shared.get_command import get, ls
+from shared.put_command import put
 from shared.serve_command import serve
 
 
@@ -14,3 +16,6 @@ def main() -> None:
 
 
 main.add_command(serve)
+main.add_command(put)
+main.add_command(ls)
+main.add_command(get)

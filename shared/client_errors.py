@@ -8,7 +8,8 @@
     ├── FileUnreadable      the local file cannot be read
     │   └── FileChanged     … or is no longer the file that was started
     ├── FingerprintDiffers  the bytes at the server are not the bytes here
-    └── TargetExists        a download would overwrite something
+    └── TargetUnwritable    a download cannot be stored
+        └── TargetExists    … because it would overwrite something
 
 Apart from the server's :mod:`shared.errors` on purpose: the client knows the wire, never the server's code.
 """
@@ -98,7 +99,13 @@ class FingerprintDiffers(ClientError):
     code = "fingerprint-differs"
 
 
-class TargetExists(ClientError):
+class TargetUnwritable(ClientError):
+    """The disk does not take the download."""
+
+    code = "target-unwritable"
+
+
+class TargetExists(TargetUnwritable):
     """There is already something where the download should go."""
 
     code = "target-exists"

@@ -128,7 +128,7 @@ def _raise_for(response: urllib3.BaseHTTPResponse) -> None:
     if not isinstance(detail, str):
         detail = f"The server answered {status} {response.reason or ''}".rstrip() + "."
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT:
-        raise Interrupted(f"{status}: {detail}", retry_after=_retry_after(response))
+        raise Interrupted(f"{status}: {detail.rstrip('.')}", retry_after=_retry_after(response))
     if status < HTTPStatus.BAD_REQUEST:
         detail = f"The server redirects to {response.headers.get('Location', 'nowhere')}; use that address."
     code, uploaded = problem.get("code"), problem.get("uploadedBytes")

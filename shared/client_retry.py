@@ -72,13 +72,13 @@ class Patience:
         """
         if self._failures >= len(self._rules.waits):
             raise ServerAway(
-                f"Gave up after {self._failures + 1} failures without progress: {failure.detail}",
+                f"Gave up after {self._failures + 1} failures without progress: {failure.detail}.",
                 resumable=True,
             ) from failure
         wait = 0.0 if at_once else self._wait_after(failure)
         if wait > self._rules.longest_wait:
             raise ServerAway(
-                f"The server asks to come again in {wait:.0f} s: {failure.detail}", resumable=True
+                f"The server asks to come again in {wait:.0f} s: {failure.detail}.", resumable=True
             ) from failure
         self._failures += 1
         self.retries += 1

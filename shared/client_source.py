@@ -54,11 +54,14 @@ class SourceFile:
         """``length`` bytes from ``offset`` on, a block at a time.
 
         Raises:
-            FileChanged: the file has become shorter, or was changed since it was opened.
+            FileChanged: the file was changed since it was opened (said at once), or has become shorter
+                (said while reading).
             FileUnreadable: the disk failed.
         """
         self.check_unchanged()
-        end = offset + length
+        return self._read(offset, offset + length)
+
+    def _read(self, offset: int, end: int) -> Iterator[bytes]:
         while offset < end:
             try:
                 block = os.pread(self._file.fileno(), min(BLOCK, end - offset), offset)

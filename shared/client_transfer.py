@@ -126,7 +126,9 @@ class Transfer:
         offset = self._offset
         length = min(self._chunk_size, self._source.size - offset)
         started = self._attempt.timing.clock()
-        confirmed = self._api.append(self._session_id, offset, length, self._counted(offset, length))
+        # Opened before the request begins: a file that changed must not cost the server a broken one.
+        blocks = self._source.blocks(offset, length)
+        confirmed = self._api.append(self._session_id, offset, length, self._counted(blocks))
         if not offset < confirmed <= self._source.size:
             raise Interrupted(f"the server answered a chunk at {offset} with offset {confirmed}")
         self._attempt.tally.chunks += 1
@@ -148,7 +150,7 @@ class Transfer:
         never agree would go on for ever; waited for only when the server contradicts itself."""
         self._attempt.tally.conflicts += 1
         found = refusal.uploaded_bytes
-        disagreement = Interrupted(f"409: {refusal.detail}")
+        disagreement = Interrupted(f"409: {refusal.detail.rstrip('.')}")
         if refusal.problem_code == "wrong-state" or found is None or not 0 <= found <= self._source.size:
             self._must_ask = True
             self._attempt.patience.bear(disagreement)
@@ -177,7 +179,7 @@ class Transfer:
         # A server that says 0 is asked ten times a second, not ten thousand times.
         self._attempt.timing.sleep(min(max(wait, 0.1), self._attempt.rules.longest_wait))
 
-    def _counted(self, offset: int, length: int) -> Iterator[bytes]:
-        for block in self._source.blocks(offset, length):
+    def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
             self._attempt.tally.bytes_sent += len(block)
             yield block

@@ -152,7 +152,7 @@ def test_without_fingerprint_nothing_is_hashed_or_asked(world: World, server: Mo
     ("mishap", "reason"),
     [
         (cut(after=300), "connection broke"),
-        (answer(500, {"detail": "The disk sighed."}), "The disk sighed."),
+        (answer(500, {"detail": "The disk sighed."}), "The disk sighed"),
         (answer(503), "503"),
         (answer(408), "408"),
         (answer(429), "429"),
