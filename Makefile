@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 
-.PHONY: demo test check level1 level2 bench-disk format clean
+.PHONY: demo test check level1 level2 bench-disk docs format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -23,6 +23,9 @@ level1 level2: $(READY)   ## serve one level and print its address
 
 bench-disk: $(READY)      ## level 2 beside nginx and @tus/server, same disk, same run
 	@$(BIN)/python -m bench.disk $(ARGS)
+
+docs: $(READY)            ## write the generated parts of the documentation
+	@$(BIN)/python -m tests.docs.generate
 
 format: $(READY)          ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
