@@ -7,6 +7,7 @@ import click
 from shared.get_command import get, ls
 from shared.put_command import put
 from shared.serve_command import serve
+from shared.tour import tour
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -19,3 +20,4 @@ main.add_command(serve)
 main.add_command(put)
 main.add_command(ls)
 main.add_command(get)
+main.add_command(tour)

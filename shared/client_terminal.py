@@ -75,7 +75,7 @@ def human_size(size: int) -> str:
 
 
 class Bars(Observer):
-    """A progress bar for one file after the other, on stderr; a context manager.
+    """A progress bar for one file after the other, on stderr unless given a console; a context manager.
 
     The bar shows confirmed bytes only, so it can stand still while data flows (article, "Progress: measuring
     what actually matters"). Where stderr is no terminal, only retries and resumptions are said.
@@ -85,8 +85,8 @@ class Bars(Observer):
         state_lost: whether the session could not be stored, so that another run could not resume.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, quiet=quiet, highlight=False)
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -118,13 +118,13 @@ def session_from(body: Mapping[str, object]) -> RemoteSession:
         Interrupted: a member is missing, of the wrong type or out of range.
     """
     state = body.get("state", "uploading")
-    if state not in STATES:
+    if not isinstance(state, str) or state not in STATES:
         raise Interrupted(f"the server calls the session {state!r}, which is no state")
     file, problem = body.get("file"), body.get("problem")
     problem = problem if isinstance(problem, dict) else {}
     session = RemoteSession(
         session_id=_member(body, "sessionId", str),
-        state=str(state),
+        state=state,
         uploaded_bytes=_count(body, "uploadedBytes"),
         file_size=_count(body, "fileSize"),
         chunk_size=_count(body, "chunkSize", 1),

@@ -1,6 +1,7 @@
 """A bad line between a client and a server, on this machine: forwards TCP, and breaks it where it is told to.
 
-For the tour and for tests. Positions are bytes on their way from the client to the server, HTTP headers included.
+For the tour and for tests. Positions are bytes on their way from the client to the server, HTTP headers
+included.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Relay:
         for link in links:
             link.shut()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)  # a function called at some byte may still be at work
         self._listener.close()
 
     def cut_at(self, position: int, how: Cut = Cut.RESET) -> None:

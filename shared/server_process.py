@@ -37,8 +37,8 @@ def port_is_free(port: int) -> bool:
 
 
 class LevelServer:
-    """``upload-levels serve LEVEL`` in a process group of its own, so that Ctrl-C in the terminal reaches only
-    the program that started it; a context manager that stops it at the end.
+    """``upload-levels serve LEVEL`` in a session of its own, so that Ctrl-C in the terminal reaches only the
+    program that started it; a context manager that stops it at the end.
 
     Args:
         port: 0 takes a free one, and keeps it over restarts.

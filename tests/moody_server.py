@@ -158,6 +158,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     muted = False
+    only: int | None = None  # bytes of a body to be sent, however many were promised
 
     @property
     def moody(self) -> MoodyServer:
@@ -350,7 +351,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data)
+            self.wfile.write(data[: self.only])
 
     def reset(self) -> None:
         self.close_connection = True
