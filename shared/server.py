@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import resource
 import signal
@@ -68,7 +69,7 @@ class _Application(BaseApplication):
             # A connection in a request needs its socket, a data file and a fence.
             "worker_connections": max(settings.threads + 8, min(8192, (descriptors - 256) // 3)),
             "keepalive": 75,
-            "graceful_timeout": settings.grace + TIDY_UP,
+            "graceful_timeout": math.ceil(settings.grace + TIDY_UP),
             "loglevel": "warning",
             "control_socket_disable": True,
             "post_fork": self._forked,
@@ -82,7 +83,7 @@ class _Application(BaseApplication):
         return _finishing_bodies(self._flask.wsgi_app)
 
     def _forked(self, _arbiter: Any, worker: Any) -> None:
-        worker.cfg.set("graceful_timeout", self._settings.grace)  # the worker's own copy
+        worker.cfg.set("graceful_timeout", math.ceil(self._settings.grace))  # the worker's own copy
         _die_with_parent()
 
     def _ready(self, worker: Any) -> None:
