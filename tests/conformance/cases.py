@@ -1,0 +1,49 @@
+"""Every case, in the order of PROTOCOL.md. Listed, not collected: a section that is not here does not exist."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.conformance.case import Case
+from tests.conformance.sections import (
+    cancel,
+    capabilities,
+    chunk,
+    complete,
+    dedup,
+    errors,
+    expiry,
+    files,
+    finalize,
+    init,
+    integrity,
+    limits,
+    offset,
+    resume,
+    shutdown,
+    single_request,
+)
+
+SECTIONS: Final = tuple(
+    module.SECTION
+    for module in (
+        capabilities,
+        init,
+        chunk,
+        offset,
+        resume,
+        integrity,
+        complete,
+        finalize,
+        dedup,
+        cancel,
+        expiry,
+        shutdown,
+        limits,
+        errors,
+        files,
+        single_request,
+    )
+)
+
+CASES: Final[tuple[Case, ...]] = tuple(case for section in SECTIONS for case in section.cases)

@@ -1,0 +1,59 @@
+"""What can be done to a server from outside, by commands that its author gives.
+
+Some requirements show only when the server is killed, stopped, or out of space. A hook is a shell command;
+a case that needs one which was not given is listed as not checked.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+HOOKS: Final = {
+    "restart": "kill the server without warning (SIGKILL) and start it again on the same address and data",
+    "stop": "ask the server to leave (SIGTERM); return at once or when it has left",
+    "start": "start it again on the same address and data",
+    "fill": "fill up the disk or quota below the server",
+    "free": "make space again",
+    "away": "take the store or the session database away",
+    "back": "bring it back",
+}
+TIMEOUT: Final = 25.0
+
+
+class HookFailed(Exception):
+    """A hook's command did not succeed: a fault of the set-up, not of the server."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The commands given.
+
+    Attributes:
+        commands: by name, from :data:`HOOKS`.
+        ttl: the server's session lifetime in seconds, when it was started with one short enough to wait for.
+    """
+
+    commands: Mapping[str, str] = field(default_factory=dict)
+    ttl: float | None = None
+
+    def has(self, name: str) -> bool:
+        """Whether a case that needs ``name`` can run."""
+        return self.ttl is not None if name == "ttl" else name in self.commands
+
+    def run(self, name: str) -> None:
+        """Carry out a hook and wait for its command.
+
+        Raises:
+            HookFailed: it exited with an error, or hung.
+        """
+        try:
+            done = subprocess.run(
+                self.commands[name], shell=True, timeout=TIMEOUT, capture_output=True, text=True, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise HookFailed(f"the {name} hook did not return within {TIMEOUT:.0f} s") from error
+        if done.returncode:
+            raise HookFailed(f"the {name} hook exited with {done.returncode}: {done.stderr.strip()[-300:]}")

@@ -1,0 +1,313 @@
+"""HTTP/1.1 over a plain socket: as tidy or as rude as a case wants, and everything is written down.
+
+An HTTP library would refuse to send what the interesting cases consist of: bodies that end early, lengths
+sent twice, two requests in one packet. And it trusts the server; this one gives every answer a deadline and
+a size, because the server under test may hang, babble or send for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+PATIENCE: Final = 15.0
+"""Seconds for an answer; no case may take longer than 30."""
+LARGEST_ANSWER: Final = 256 * 1024 * 1024
+LARGEST_HEAD: Final = 64 * 1024
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class NoAnswer(Exception):
+    """The server closed, reset, hung or sent something that is no HTTP; the message says which."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        asked: the request line, for messages.
+        headers: names in lower case, in order, repeats kept.
+        seconds: from the last byte sent to the whole answer.
+    """
+
+    asked: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    seconds: float
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name."""
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters."""
+        return (self.header("Content-Type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The JSON object in the body; empty when there is none, which then fails where a member is missed."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def in_words(self) -> str:
+        """Status and code, or the beginning of the body."""
+        told = self.json.get("code") or self.json.get("detail") or self.body[:80].decode("utf-8", "replace")
+        return f"{self.status} {told}".strip()
+
+
+@dataclass
+class Exchange:
+    """One request and what came of it, for the report."""
+
+    sent: str
+    received: str = "no answer was waited for"
+
+
+@dataclass
+class Log:
+    """Everything a case said and heard."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the server is: scheme, host, port, and the path its resources hang below."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Parse a base URL.
+
+        Raises:
+            ValueError: no http or https URL.
+        """
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is no http or https address")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+
+    @property
+    def host_header(self) -> str:
+        """The value of ``Host``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = self.port == (443 if self.scheme == "https" else 80)
+        return host if default else f"{host}:{self.port}"
+
+
+class Connection:
+    """One TCP (or TLS) connection. A context manager; the log keeps what goes over it."""
+
+    def __init__(self, address: Address, log: Log, patience: float = PATIENCE) -> None:
+        self._log = log
+        self._patience = patience
+        self._held = b""
+        self._asked = ""
+        self._method = ""
+        try:
+            plain = socket.create_connection((address.host, address.port), timeout=patience)
+        except OSError as error:
+            raise NoAnswer(f"no connection to {address.host}:{address.port} ({error})") from error
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address.scheme == "https":
+            context = ssl.create_default_context()
+            self.socket: socket.socket = context.wrap_socket(plain, server_hostname=address.host)
+        else:
+            self.socket = plain
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send_head(self, method: str, path: str, headers: Headers) -> None:
+        """Send a request line and headers, exactly as given, and nothing of a body."""
+        pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in pairs)]
+        self._asked, self._method = lines[0].removesuffix(" HTTP/1.1"), method
+        head = "\r\n".join(lines)
+        self._log.exchanges.append(Exchange(head))
+        self.send((head + "\r\n\r\n").encode("utf-8", "surrogateescape"), note=False)
+
+    def send(self, data: bytes, *, note: bool = True) -> bool:
+        """Send bytes; False when the server has hung up, which is for the answer to explain."""
+        if note and data:
+            self._note_sent(data)
+        try:
+            self.socket.sendall(data)
+        except OSError:
+            return False
+        return True
+
+    def half_close(self) -> None:
+        """Say that nothing more will come, and go on listening."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+        self._note("[the client closed its side]")
+
+    def reset(self) -> None:
+        """Go away without a word, as a crashed machine's peer would see it."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        self.socket.close()
+        self._note("[the client reset the connection]")
+
+    def close(self) -> None:
+        """Close; harmless when closed."""
+        self.socket.close()
+
+    def answer(self, patience: float | None = None) -> Answer:
+        """Wait for one answer (interim 1xx ones are passed over).
+
+        Raises:
+            NoAnswer
+        """
+        started = time.monotonic()
+        deadline = started + (self._patience if patience is None else patience)
+        exchange = self._log.exchanges[-1] if self._log.exchanges else Exchange("")
+        try:
+            while True:
+                status, headers = self._head(deadline)
+                if status >= 200:
+                    break
+            body = self._body(status, headers, deadline)
+        except NoAnswer as nothing:
+            exchange.received = f"[{nothing}]"
+            raise
+        exchange.received = _shown(status, headers, body)
+        return Answer(self._asked, status, headers, body, time.monotonic() - started)
+
+    def _head(self, deadline: float) -> tuple[int, tuple[tuple[str, str], ...]]:
+        raw = self._until(b"\r\n\r\n", deadline, LARGEST_HEAD)
+        first, *rest = raw.decode("latin-1").split("\r\n")
+        parts = first.split(" ", 2)
+        if len(parts) < 2 or not parts[0].startswith("HTTP/1.") or not parts[1].isdecimal():
+            raise NoAnswer(f"the server sent no HTTP: {first[:80]!r}")
+        pairs = (line.partition(":") for line in rest if line)
+        return int(parts[1]), tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
+
+    def _body(self, status: int, headers: tuple[tuple[str, str], ...], deadline: float) -> bytes:
+        fields = dict(reversed(headers))
+        if self._method == "HEAD" or status in (204, 304):
+            return b""
+        if "chunked" in fields.get("transfer-encoding", "").lower():
+            return self._chunked(deadline)
+        length = fields.get("content-length")
+        if length is None:
+            return self._to_the_end(deadline)
+        if not length.isdecimal():
+            raise NoAnswer(f"Content-Length is no number: {length[:40]!r}")
+        return self._exactly(int(length), deadline)
+
+    def _chunked(self, deadline: float) -> bytes:
+        body = bytearray()
+        while True:
+            size = self._until(b"\r\n", deadline, LARGEST_HEAD).partition(b";")[0]
+            try:
+                count = int(size, 16)
+            except ValueError:
+                raise NoAnswer(f"a chunk size that is no number: {size[:40]!r}") from None
+            body += self._exactly(count, deadline)
+            if len(body) > LARGEST_ANSWER:
+                raise NoAnswer("the answer does not end")
+            self._until(b"\r\n", deadline, LARGEST_HEAD)
+            if count == 0:
+                return bytes(body)
+
+    def _to_the_end(self, deadline: float) -> bytes:
+        body = bytearray(self._held)
+        self._held = b""
+        while data := self._receive(deadline):
+            body += data
+            if len(body) > LARGEST_ANSWER:
+                raise NoAnswer("the answer does not end")
+        return bytes(body)
+
+    def _exactly(self, count: int, deadline: float) -> bytes:
+        if count > LARGEST_ANSWER:
+            raise NoAnswer(f"the answer announces {count:,} bytes")
+        body = bytearray(self._held[:count])
+        self._held = self._held[count:]
+        while len(body) < count:
+            data = self._receive(deadline)
+            if not data:
+                raise NoAnswer(f"the answer ended after {len(body):,} of {count:,} bytes")
+            take = count - len(body)
+            body += data[:take]
+            self._held = data[take:]
+        return bytes(body)
+
+    def _until(self, mark: bytes, deadline: float, most: int) -> bytes:
+        held = bytearray(self._held)
+        while (at := held.find(mark)) < 0:
+            if len(held) > most:
+                raise NoAnswer("the answer's head does not end")
+            data = self._receive(deadline)
+            if not data:
+                raise NoAnswer(
+                    "the server closed the connection without an answer"
+                    if not held
+                    else "the server closed the connection inside its answer"
+                )
+            held += data
+        self._held = bytes(held[at + len(mark) :])
+        return bytes(held[:at])
+
+    def _receive(self, deadline: float) -> bytes:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise NoAnswer("the server did not answer in time")
+        try:
+            self.socket.settimeout(left)
+            return self.socket.recv(256 * 1024)
+        except TimeoutError:
+            raise NoAnswer("the server did not answer in time") from None
+        except OSError as error:
+            raise NoAnswer(f"the connection broke ({error.strerror or error})") from None
+        finally:
+            try:
+                self.socket.settimeout(self._patience)
+            except OSError:
+                pass
+
+    def _note_sent(self, data: bytes) -> None:
+        if len(data) <= 400:
+            self._note(data.decode("utf-8", "backslashreplace"))
+        else:
+            self._note(f"[{len(data):,} bytes]")
+
+    def _note(self, text: str) -> None:
+        if self._log.exchanges:
+            exchange = self._log.exchanges[-1]
+            exchange.sent += ("\n" if exchange.sent.count("\n\n") else "\n\n") + text
+
+
+def _shown(status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> str:
+    head = "\n".join([f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)])
+    if not body:
+        return head
+    text = body[:2000].decode("utf-8", "replace")
+    if "\ufffd" in text or len(body) > 2000:
+        text = f"[{len(body):,} bytes]"
+    return f"{head}\n\n{text}"
