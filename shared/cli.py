@@ -6,6 +6,7 @@ import click
 
 from shared.get_command import get, ls
 from shared.put_command import put
+from shared.relay_command import relay
 from shared.serve_command import serve
 from shared.tour import tour
 
@@ -21,3 +22,4 @@ main.add_command(put)
 main.add_command(ls)
 main.add_command(get)
 main.add_command(tour)
+main.add_command(relay)

@@ -37,15 +37,18 @@ class _Trigger:
 class Relay:
     """Listens on 127.0.0.1 and forwards to ``upstream_port`` there; a context manager.
 
+    Args:
+        port: where to listen; 0 takes a free one.
+
     Attributes:
         port, url: where clients connect.
         upstream_bytes: bytes forwarded to the server so far, over all connections.
         connections: how many were accepted so far.
     """
 
-    def __init__(self, upstream_port: int) -> None:
+    def __init__(self, upstream_port: int, *, port: int = 0) -> None:
         self._upstream = ("127.0.0.1", upstream_port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.upstream_bytes = 0
