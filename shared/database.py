@@ -103,27 +103,31 @@ class Database:
             return [write.operation(connection) for write in group]
 
     def _prepare(self, schema: MetaData) -> None:
+        def make_tables(connection: Connection) -> None:
+            self._recognise(connection, schema)
+            schema.create_all(connection)
+
         try:
+            self.write(make_tables)
             with translated():
                 _switch_to_wal(self._engine)
-            self.write(schema.create_all)
-            self._recognise(schema)
         except UploadError as error:
             reason = error.__cause__.orig if isinstance(error.__cause__, DBAPIError) else error
             if _errorname(reason).startswith(("SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
                 raise SettingError(f"{self._path} cannot be used as a database: {reason}") from error
             raise
 
-    def _recognise(self, schema: MetaData) -> None:
+    def _recognise(self, connection: Connection, schema: MetaData) -> None:
         """A table of the right name may be somebody else's: better to stop now than inside an upload."""
-        with self.reading() as connection:
-            inspector = inspect(connection)
-            for table in schema.sorted_tables:
-                there = {column["name"] for column in inspector.get_columns(table.name)}
-                if missing := [column.name for column in table.columns if column.name not in there]:
-                    raise SettingError(
-                        f"{self._path} has a table {table.name!r} that is not ours: no column {missing[0]!r}."
-                    )
+        inspector = inspect(connection)
+        for table in schema.sorted_tables:
+            if not inspector.has_table(table.name):
+                continue
+            there = {column["name"] for column in inspector.get_columns(table.name)}
+            if missing := [column.name for column in table.columns if column.name not in there]:
+                raise SettingError(
+                    f"{self._path} has a table {table.name!r} that is not ours: no column {missing[0]!r}."
+                )
 
 
 def sqlite_path(url: str) -> Path:
