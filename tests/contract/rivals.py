@@ -9,10 +9,14 @@ from __future__ import annotations
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Final
 
 from shared.catalogue import Catalogue
 from shared.session import Session, State
 from shared.sessions import open_session_store
+
+ROUNDS: Final = 10
+"""How often processes race for the record of the same bytes."""
 
 Target = tuple[str, Path]
 """What `open_session_store` takes."""
@@ -63,10 +67,11 @@ def delete_until_killed(target: Target, acknowledge: Connection) -> None:
 def record_same_bytes(url: str, start: Barrier, number: int, results: Connection) -> None:
     """Record uploads of the same bytes that others record in the same moment."""
     catalogue = Catalogue(url)
-    for round_ in range(10):
+    for round_ in range(ROUNDS):
+        session_id, fingerprint = f"{number}/{round_}", f"{round_:064}"
         start.wait()
         file, duplicate = catalogue.record(
-            "ann", f"{number}/{round_}", "a.bin", 3, "x/y", f"{round_:064}", f"at {number}/{round_}", 1.0
+            "ann", session_id, "a.bin", 3, "x/y", fingerprint, f"at {session_id}", 1.0
         )
-        results.send((round_, file.file_id, duplicate))
+        results.send((file.file_id, duplicate))
     catalogue.close()
