@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from shared.errors import StorageUnavailable
+from shared.errors import StorageUnavailable, UploadLost
 from shared.ports import Superseded
 
 REVOKED: Final = 2**63 - 1
@@ -41,13 +41,13 @@ class Fence:
         and not a fresh one that lets it pass.
 
         Raises:
-            Superseded: there is none (any more).
+            UploadLost: there is none (any more).
         """
         self.epoch = epoch
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise Superseded from None
+            raise UploadLost from None
 
     def take_over(self) -> None:
         """Become the one who may write.
@@ -116,6 +116,6 @@ def revoke(path: Path) -> None:
     Raises:
         StorageUnavailable: a stopped process is in the middle of a write.
     """
-    with suppress(Superseded), Fence(path, REVOKED) as fence:
+    with suppress(Superseded, UploadLost), Fence(path, REVOKED) as fence:
         fence.take_over()
     path.unlink(missing_ok=True)

@@ -129,21 +129,7 @@ class Uploads:
             OffsetMismatch: also when a later writer took over meanwhile.
             UploadLost: the store has lost the committed prefix; the session is gone.
         """
-        while True:
-            writer = self._claim(session_id, offset, body.length)
-            try:
-                receipt = self.store.append(writer, body)
-                break
-            except Superseded:
-                current = self.status(session_id)
-                if current.writer_epoch == writer.writer_epoch:
-                    # Nobody took over, and yet the byte store knows a later writer: a power cut has undone
-                    # the last claims, which no store need sync. No byte was read; claim on until past them.
-                    continue
-                raise superseded(current) from None
-            except UploadLost:
-                self._give_up(writer)
-                raise
+        writer, receipt = self._store_chunk(session_id, offset, body)
         done = writer.appended(body.length, self.clock() + self.lifetimes.session_ttl)
         if not self.sessions.replace(writer, done, receipt):
             raise superseded(self.status(session_id))
@@ -234,6 +220,25 @@ class Uploads:
         if not (isinstance(verdict, Accepted) and verdict.adopted):
             self.store.discard(staged.location)
         return done
+
+    def _store_chunk(self, session_id: str, offset: int, body: ChunkBody) -> tuple[Session, str]:
+        for _ in range(MAX_CLAIMS):
+            writer = self._claim(session_id, offset, body.length)
+            try:
+                return writer, self.store.append(writer, body)
+            except Superseded:
+                current = self.status(session_id)
+                if current.writer_epoch != writer.writer_epoch:
+                    raise superseded(current) from None
+                # Nobody took over, and yet the byte store knows a later writer: a power cut has undone the
+                # last claims, which no store need sync. No byte was read; claim on until past them.
+            except UploadLost:
+                current = self.status(session_id)
+                if current.writer_epoch != writer.writer_epoch:
+                    raise superseded(current) from None
+                self._give_up(writer)
+                raise
+        raise StorageUnavailable("The store knows later writers than the sessions do.", retry_after=1)
 
     def _claim(self, session_id: str, offset: int, length: int) -> Session:
         for _ in range(MAX_CLAIMS):

@@ -40,9 +40,9 @@ class Violation(AssertionError):
 
 
 class NotApplicable(Exception):
-    """The server's own limits leave nothing to check, such as a maximum too large to be exceeded.
+    """There is nothing to check within a case's time, such as a bound too far away to be reached.
 
-    A case may say so only about what the requirement itself makes conditional; the report shows the reason.
+    Reported with its reason for a SHOULD; for a MUST it is a failure, or claims would be free.
     """
 
 

@@ -1,4 +1,4 @@
-"""Every case, in the order of PROTOCOL.md. Listed, not collected: a section that is not here does not exist."""
+"""Every case, in the order of PROTOCOL.md. Listed, not collected: what is not here does not exist."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ a size, because the server under test may hang, babble or send for ever.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -55,7 +56,7 @@ class Answer:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The JSON object in the body; empty when there is none, which then fails where a member is missed."""
+        """The JSON object in the body; empty without one, which then fails where a member is missed."""
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -286,10 +287,8 @@ class Connection:
         except OSError as error:
             raise NoAnswer(f"the connection broke ({error.strerror or error})") from None
         finally:
-            try:
+            with contextlib.suppress(OSError):
                 self.socket.settimeout(self._patience)
-            except OSError:
-                pass
 
     def _note_sent(self, data: bytes) -> None:
         if len(data) <= 400:

@@ -125,19 +125,24 @@ def judge(case: Case, target: Target) -> Result:
 
 
 def _verdict(case: Case, target: Target) -> Result:
+    result = Result(case, Outcome.PASSED)
     try:
         case.check(target)
     except Violation as broken:
-        return Result(case, Outcome.FAILED, expected=broken.expected, actual=broken.actual)
+        result = Result(case, Outcome.FAILED, expected=broken.expected, actual=broken.actual)
     except NoAnswer as nothing:
-        return Result(case, Outcome.FAILED, expected="an answer", actual=str(nothing))
+        result = Result(case, Outcome.FAILED, expected="an answer", actual=str(nothing))
     except NotApplicable as reason:
-        return Result(case, Outcome.NOT_APPLICABLE, reason=str(reason))
+        # A server that claims something and cannot be held to it has not kept it; a SHOULD may be open.
+        if case.word is MUST:
+            result = Result(case, Outcome.FAILED, expected="something to check", actual=str(reason))
+        else:
+            result = Result(case, Outcome.NOT_APPLICABLE, reason=str(reason))
     except HookFailed as error:
-        return Result(case, Outcome.FAULT, reason=str(error))
+        result = Result(case, Outcome.FAULT, reason=str(error))
     except Exception:  # noqa: BLE001 - a fault of the suite must not be taken for the server's
-        return Result(case, Outcome.FAULT, reason=traceback.format_exc(limit=-4))
-    return Result(case, Outcome.PASSED)
+        result = Result(case, Outcome.FAULT, reason=traceback.format_exc(limit=-4))
+    return result
 
 
 def failed(results: Iterable[Result], *, strict: bool = False) -> Iterator[Result]:
