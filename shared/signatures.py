@@ -135,13 +135,18 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "RAR archive", _starts(b"Rar!\x1a\x07"), "rar", "application/vnd.rar application/x-rar-compressed"
     ),
     # Sound.
-    Family("MP3 sound", is_mpeg_audio, "mp3", "audio/mpeg audio/mp3 audio/x-mp3", "audio/mpeg"),
     Family("FLAC sound", _starts(b"fLaC", b"ID3"), "flac", "audio/flac audio/x-flac"),
     Family("WAVE sound", _WAVE, "wav wave", "audio/wav audio/x-wav audio/wave audio/vnd.wave", "audio/wav"),
     Family(
-        "AIFF sound", _chunk_file((b"FORM",), (b"AIFF", b"AIFC")), "aif aiff aifc", "audio/aiff audio/x-aiff"
+        "AIFF sound",
+        _chunk_file((b"FORM",), (b"AIFF", b"AIFC")),
+        "aif aiff aifc",
+        "audio/aiff audio/x-aiff",
+        "audio/aiff",
     ),
     Family("MIDI file", lambda head: head[:4] == b"MThd" or head[8:12] == b"RMID", "mid midi", "audio/midi"),
+    # After WAVE, which may be an MP3 in a wrapper.
+    Family("MP3 sound", is_mpeg_audio, "mp3", "audio/mpeg audio/mp3 audio/x-mp3", "audio/mpeg"),
     Family("Ogg stream", _starts(b"OggS"), "ogg oga ogv ogx opus spx", "audio/ogg video/ogg application/ogg"),
     # Film.
     Family(
@@ -164,7 +169,6 @@ FAMILIES: Final[tuple[Family, ...]] = (
         _starts(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
         "wmv wma asf",
         "video/x-ms-wmv audio/x-ms-wma video/x-ms-asf",
-        "video/x-ms-asf",
     ),
     # Fonts and programs.
     Family("WOFF font", _starts(b"wOFF", b"wOF2"), "woff woff2", "font/woff font/woff2"),
