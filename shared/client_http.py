@@ -20,6 +20,7 @@ from urllib3.exceptions import (
     InvalidHeader,
     NameResolutionError,
     NewConnectionError,
+    ProtocolError,
 )
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
@@ -178,5 +179,7 @@ def _reason(error: HTTPError) -> str:
             return "the server cannot be reached"
         case Urllib3Timeout():
             return "the server was silent for too long"
+        case ProtocolError():
+            return "the connection broke off"
         case _:
             return f"the connection broke ({type(error).__name__})"

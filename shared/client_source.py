@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from shared.client_errors import FileChanged, FileUnreadable
 
-BLOCK: Final = 256 * 1024
+BLOCK: Final = 128 * 1024
 """Bytes read and sent at a time. A chunk of any size costs this much memory."""
 
 

@@ -17,6 +17,7 @@ from typing import Final, Self
 
 READY_WITHIN: Final = 30.0
 STOP_WITHIN: Final = 15.0
+PORT_WITHIN: Final = 5.0
 ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -119,6 +120,13 @@ class LevelServer:
         if process.stdout is not None:
             process.stdout.close()
         self._process = None
+        self._wait_for_port()
+
+    def _wait_for_port(self) -> None:
+        """A killed server's worker goes with it, but a moment later; until then it holds the port."""
+        deadline = time.monotonic() + PORT_WITHIN
+        while self.port and not port_is_free(self.port) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _ready_line(self) -> str:
         assert self._process is not None  # noqa: S101 - start() has just made it

@@ -151,7 +151,7 @@ def test_without_fingerprint_nothing_is_hashed_or_asked(world: World, server: Mo
 @pytest.mark.parametrize(
     ("mishap", "reason"),
     [
-        (cut(after=300), "connection broke"),
+        (cut(after=300), "connection broke off"),
         (answer(500, {"detail": "The disk sighed."}), "The disk sighed"),
         (answer(503), "503"),
         (answer(408), "408"),

@@ -1,0 +1,87 @@
+"""The tour itself: what `make demo` shows is what happens, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.servers import COMMAND
+
+# One process at a time may have the ports 8001 and 8002.
+pytestmark = pytest.mark.xdist_group("tour")
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, "tour", "--data", str(folder), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "UPLOAD_MAX_FILE_SIZE": "1KiB"},  # a setting of the shell must not matter
+    )
+
+
+def wait_for_tree(process: subprocess.Popen[str], line: str) -> list[psutil.Process]:
+    """Read up to ``line``; the servers that run then are returned."""
+    assert process.stdout is not None
+    for text in process.stdout:
+        if line in text:
+            return psutil.Process(process.pid).children(recursive=True)
+    raise AssertionError(f"never said {line!r}")
+
+
+def test_the_tour_goes_as_promised(tmp_path: Path) -> None:
+    with start(tmp_path, "--once") as process:
+        out, _ = process.communicate(timeout=110)
+    assert process.returncode == 0, out
+    for promised in (
+        "100 MiB in one request: refused with 413",
+        "40 MiB in one request: accepted",
+        "the connection is cut inside chunk 5",
+        "is killed with SIGKILL inside chunk 9",
+        "13 chunks of 8 MiB, each confirmed once",
+        "resumed both times at the confirmed offset, 32.0 MiB and 64.0 MiB",
+        "recognised by its fingerprint, 0 bytes sent",
+        "everything as expected",
+    ):
+        assert promised in out
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if "│" in line]
+    assert [(row[0], row[2], row[3], row[5]) for row in rows] == [
+        ("1", "1 request", "cannot", "yes"),
+        ("2", "13", "32.0 MiB, 64.0 MiB", "yes"),
+    ]
+    assert all(int(row[4]) > 0 for row in rows)
+    assert list(tmp_path.iterdir()) == [], "the temporary folder is gone"
+    assert "\x1b" not in out, "plain lines where nobody looks at a terminal"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["level 2 (", "Level 1:", "the connection is cut"])
+def test_interrupted_it_takes_everything_with_it(tmp_path: Path, how: signal.Signals, moment: str) -> None:
+    with start(tmp_path, "--once") as process:
+        servers = wait_for_tree(process, moment)
+        process.send_signal(how)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert len(servers) >= 2
+    gone, alive = psutil.wait_procs(servers, timeout=5)
+    assert alive == [], gone
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 8002)):
+        began = time.monotonic()
+        with start(tmp_path) as process:
+            out, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert out == "Error: Port 8002 of 127.0.0.1 is taken; stop what listens there.\n"
+    assert time.monotonic() - began < 20
+    assert list(tmp_path.iterdir()) == []
