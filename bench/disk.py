@@ -1,0 +1,168 @@
+"""Level 2 beside nginx and @tus/server: the same client, the same disk, the same minutes.
+
+Run as ``python -m bench.disk`` or ``make bench-disk``; under three minutes. README.md in this folder says
+how to read what comes out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from bench.client import Crew
+from bench.connection import Unexpected
+from bench.dialects import Chunked, PlainPut, Task, Tus, Upload
+from bench.judge import Measurement, judge
+from bench.levels import level2, serve_command, sink
+from bench.machine import file_system, this_machine, warm_up
+from bench.memory import memory_of, stalled
+from bench.nginx import nginx
+from bench.nginx import version as nginx_version
+from bench.payload import MIB
+from bench.processes import NotStarted, Server
+from bench.report import Report
+from bench.tus_server import NotInstalled, install, tus_server
+
+CHUNK: Final = 8 * MIB
+LOADS: Final = {1: 128 * MIB, 4: 64 * MIB, 32: 16 * MIB}
+"""Uploads at once, and the size of each in bytes."""
+
+ROOM: Final = 6 * 1024 * MIB
+"""Bytes that must be free; the run never holds half of it."""
+
+READ_TIMEOUT: Final = 8.0
+"""Seconds of silence allowed where connections are stalled on purpose."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One of the servers that are measured in turn.
+
+    Attributes:
+        start: runs it on a folder of its own.
+        kind: what the client speaks to it.
+    """
+
+    name: str
+    words: str
+    start: Callable[[Path], AbstractContextManager[Server]]
+    kind: type[Upload]
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="Each server is measured once in every round.")
+@click.option(
+    "--folder",
+    default=tempfile.gettempdir(),
+    help="The disk to write to; what is written there is removed.  [default: the folder for temporary files]",
+)
+@click.option("--results", default=str(Path(__file__).parent / "results"), help="Where the results go.")
+@click.option("--serve", default=serve_command, help="The command that starts the server to be measured.")
+def main(rounds: int, folder: str, results: str, serve: str) -> None:
+    """Measure level 2 against the bars. Exit code 1: a bar is missed; 2: nothing could be measured."""
+    console = Console()
+    disk = Path(folder)
+    if file_system(disk) in ("tmpfs", "ramfs"):
+        raise click.UsageError("that folder is in memory; choose one on a disk with --folder")
+    if shutil.disk_usage(disk).free < ROOM:
+        raise click.UsageError(f"less than {ROOM / MIB:,.0f} MiB are free there; choose another --folder")
+    try:
+        report = _measure(rounds, disk, serve, console)
+    except (NotStarted, Unexpected, RuntimeError) as error:
+        console.print(f"the measurement failed: {error}", style="red")
+        sys.exit(2)
+    report.show(console)
+    report.write(Path(results))
+    sys.exit(1 if any(bar.holds is False for bar in report.bars) else 0)
+
+
+def _measure(rounds: int, disk: Path, serve: str, console: Console) -> Report:
+    rivals, missing = _rivals(serve)
+    measurements = []
+    with Crew() as crew, Progress(console=console, transient=True) as progress:
+        bar = progress.add_task("", total=rounds * len(rivals) + 2)
+        for number in range(rounds):
+            for rival in rivals:
+                progress.update(bar, description=f"round {number + 1}: {rival.name}")
+                measurements += _one_round(rival, number, disk, crew)
+                progress.advance(bar)
+        progress.update(bar, description="level 2: memory")
+        with _folder(disk) as folder, level2(folder, serve) as server:
+            memory = memory_of(server, crew)
+        progress.update(bar, description="level 2: stalled connections", advance=1)
+        with _folder(disk) as folder, level2(folder, serve, READ_TIMEOUT) as server:
+            silent = stalled(server, crew, READ_TIMEOUT)
+    return Report(
+        machine=this_machine(disk),
+        servers={rival.name: rival.words for rival in rivals},
+        missing=missing,
+        uploads=list(LOADS),
+        measurements=measurements,
+        memory=memory,
+        stalled=silent,
+        bars=judge(measurements, memory, silent),
+    )
+
+
+def _rivals(serve: str) -> tuple[list[Rival], dict[str, str]]:
+    """Who takes part, and who cannot and why."""
+    missing = {}
+    rivals = [Rival("level 2", "every chunk synced", lambda folder: level2(folder, serve), Chunked)]
+    if version := nginx_version():
+        rivals.append(Rival("nginx", f"{version}, DAV PUT of each chunk, not synced", nginx, PlainPut))
+    else:
+        missing["nginx"] = "with its DAV module; Debian's package has it"
+    try:
+        rivals.append(Rival("@tus/server", f"{install()}, file store, not synced", tus_server, Tus))
+    except NotInstalled as error:
+        missing["@tus/server"] = str(error)
+    rivals.append(Rival("sink", "throws everything away: the client's own ceiling", sink, PlainPut))
+    return rivals, missing
+
+
+def _one_round(rival: Rival, number: int, disk: Path, crew: Crew) -> list[Measurement]:
+    found = []
+    # A new server with an empty folder each time: nobody is measured on what another round left behind.
+    with _folder(disk) as folder, rival.start(folder) as server:
+        for uploads, file_size in LOADS.items():
+            warm_up(uploads * file_size)
+            cpu: dict[str, float] = {}
+
+            def note(phase: str, cpu: dict[str, float] = cpu) -> None:
+                cpu[phase] = server.cpu()
+
+            timings = crew.upload(rival.kind, Task(server.url, file_size, CHUNK), uploads, note)
+            size = timings.bytes / MIB
+            found.append(
+                Measurement(
+                    server=rival.name,
+                    uploads=uploads,
+                    round=number,
+                    chunk_mib_s=size / timings.send,
+                    whole_mib_s=size / timings.whole,
+                    complete_s=timings.finish,
+                    chunk_cpu=(cpu["finish"] - cpu["send"]) / size * 1024,
+                    whole_cpu=(cpu["end"] - cpu["start"]) / size * 1024,
+                )
+            )
+    return found
+
+
+@contextmanager
+def _folder(disk: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="upload-levels-bench-", dir=disk) as folder:
+        yield Path(folder)
+
+
+if __name__ == "__main__":
+    main()
