@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 
-.PHONY: demo test check level1 level2 bench-disk docs format clean
+.PHONY: demo test check level1 level2 bench-disk docs conformance-table format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -26,6 +26,9 @@ bench-disk: $(READY)      ## level 2 beside nginx and @tus/server, same disk, sa
 
 docs: $(READY)            ## write the generated parts of the documentation
 	@$(BIN)/python -m tests.docs.generate
+
+conformance-table: $(READY)  ## judge every level and write the table of results into the README
+	@$(BIN)/python -m tests.system.conformance_runs
 
 format: $(READY)          ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

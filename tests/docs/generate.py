@@ -78,12 +78,20 @@ def current(document: str) -> str:
     """
     text = (ROOT / document).read_text()
     for name, make in GENERATED[document].items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise LookupError(f"{document} has no markers for {name}")
-        made = make()
-        text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)  # type: ignore[misc]
+        text = replace_part(text, name, make())
     return text
+
+
+def replace_part(text: str, name: str, made: str) -> str:
+    """``text`` with what stands between the markers of ``name`` replaced.
+
+    Raises:
+        LookupError: a marker is missing.
+    """
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise LookupError(f"there are no markers for {name}")
+    return pattern.sub(lambda found: f"{found[1]}{made}\n{found[2]}", text)
 
 
 def main() -> None:

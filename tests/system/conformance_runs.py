@@ -1,0 +1,141 @@
+"""The project's own servers before the conformance suite, and the table of what each one keeps.
+
+`python -m tests.system.conformance_runs` runs them all and writes the table into the README.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from tests.conformance.case import Case
+from tests.conformance.cases import CASES
+from tests.conformance.hooks import Hooks
+from tests.conformance.http import Address
+from tests.conformance.probe import find_target
+from tests.conformance.runner import Outcome, Result, run, select
+from tests.controlled_server import ControlledServer
+from tests.servers import COMMAND, REPOSITORY
+
+TTL: Final = 3.0
+"""Seconds. Expiry is checked in a run of its own: the other cases would meet expired sessions."""
+
+MARKS: Final = {
+    Outcome.PASSED: "✓",
+    Outcome.FAILED: "**✗**",
+    Outcome.NOT_CLAIMED: "–",
+    Outcome.NOT_CHECKED: "?",
+    Outcome.NOT_APPLICABLE: "∅",
+    Outcome.FAULT: "**!**",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One server to judge.
+
+    Attributes:
+        title: the table's column.
+        options: of ``upload-levels serve``.
+    """
+
+    title: str
+    level: int
+    options: tuple[str, ...] = ()
+
+
+RUNS: Final = (
+    Run("1", 1),
+    Run("2, sqlite", 2, ("--sessions", "sqlite")),
+    Run("2, memory", 2, ("--sessions", "memory://")),
+)
+
+
+def judge_run(judged: Run, folder: Path) -> list[Result]:
+    """Everything the suite finds about one server, in two runs: all but expiry, then expiry."""
+    results = {case.slug: result for case, result in zip(CASES, _all_but_expiry(judged, folder), strict=True)}
+    if judged.level > 1:
+        results |= {result.case.slug: result for result in _expiry(judged, folder)}
+    return list(results.values())
+
+
+def _all_but_expiry(judged: Run, folder: Path) -> list[Result]:
+    return _suite(judged, folder / "all", CASES, ("--read-timeout", "4s"), Hooks)
+
+
+def _expiry(judged: Run, folder: Path) -> list[Result]:
+    options = ("--session-ttl", f"{TTL}s", "--sweep-interval", "1s")
+    cases = select(CASES, ["expiry/*"])
+    return _suite(judged, folder / "expiry", cases, options, lambda commands: Hooks(commands, ttl=TTL))
+
+
+def _suite(
+    judged: Run,
+    folder: Path,
+    cases: Sequence[Case],
+    options: Sequence[str],
+    hooks: Callable[[Mapping[str, str]], Hooks],
+) -> list[Result]:
+    folder.mkdir(parents=True)
+    words = ["serve", str(judged.level), "--port", str(_free_port()), "--data", str(folder / "data")]
+    server = ControlledServer.create(folder, [*COMMAND, *words, *judged.options, *options])
+    address = server.start()
+    control = f"cd {REPOSITORY} && {sys.executable} -m tests.controlled_server {folder}"
+    try:
+        commands = {name: f"{control} {name}" for name in ("restart", "stop", "start")}
+        return run(cases, find_target(Address.of(address), hooks(commands), {}))
+    finally:
+        server.kill()
+
+
+def _free_port() -> int:
+    """A port that was free a moment ago: the server must come back to the same one after a restart."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def table(found: Mapping[str, Sequence[Result]]) -> str:
+    """The levels × requirements table: a line a section, and folded below it a line a requirement."""
+    titles = list(found)
+    by_slug = {title: {result.case.slug: result for result in results} for title, results in found.items()}
+    head = ["| | " + " | ".join(f"level {title}" for title in titles) + " |", "|---|" + "---|" * len(titles)]
+    short, long = [*head], [*head]
+    for section, group in groupby(CASES, key=lambda case: case.section):
+        cases = list(group)
+        cells = [_counted([by_slug[title][case.slug] for case in cases]) for title in titles]
+        short.append(f"| {section} | " + " | ".join(cells) + " |")
+        for case in cases:
+            marks = [MARKS[by_slug[title][case.slug].outcome] for title in titles]
+            link = f"[`{case.slug}`](shared/PROTOCOL.md#{case.slug})"
+            long.append(f"| {link}{'' if case.word == 'MUST' else ' (SHOULD)'} | " + " | ".join(marks) + " |")
+    legend = "✓ held · – not claimed · ? not checked from outside · ∅ nothing to check within the time"
+    folded = ["<details><summary>Every requirement</summary>", "", *long, "", legend, "", "</details>"]
+    return "\n".join([*short, "", *folded])
+
+
+def _counted(results: Sequence[Result]) -> str:
+    if all(result.outcome is Outcome.NOT_CLAIMED for result in results):
+        return "–"
+    held = sum(result.outcome is Outcome.PASSED for result in results)
+    return f"{held} of {len(results)}"
+
+
+def main() -> None:
+    """Judge every server and write the table."""
+    from tests.docs.generate import replace_part  # noqa: PLC0415 - needed here only
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = {judged.title: judge_run(judged, Path(folder) / str(i)) for i, judged in enumerate(RUNS)}
+    readme = REPOSITORY / "README.md"
+    readme.write_text(replace_part(readme.read_text(), "conformance", table(found)))
+
+
+if __name__ == "__main__":
+    main()

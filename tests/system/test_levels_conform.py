@@ -1,0 +1,63 @@
+"""Every level over every session store, judged by the conformance suite as a process of its own."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.cases import CASES, SECTIONS
+from tests.conformance.runner import Outcome, exit_code
+from tests.servers import REPOSITORY
+from tests.system.conformance_runs import MARKS, RUNS, Run, judge_run
+
+README = (REPOSITORY / "README.md").read_text()
+PROTOCOL = (REPOSITORY / "shared" / "PROTOCOL.md").read_text()
+LONGEST_RUN = 90.0
+
+
+@pytest.mark.parametrize("judged", RUNS, ids=lambda judged: judged.title)
+@pytest.mark.timeout(240)
+def test_level_conforms_and_the_readme_says_so(judged: Run, tmp_path: Path) -> None:
+    started = time.monotonic()
+    results = judge_run(judged, tmp_path)
+    seconds = time.monotonic() - started
+    broken = [
+        f"{result.case.slug}: expected {result.expected}; got {result.actual}{result.reason}"
+        for result in results
+        if result.outcome in (Outcome.FAILED, Outcome.FAULT)
+    ]
+    assert not broken, "\n".join(broken)
+    assert exit_code(results, strict=True) == 0
+    assert seconds < LONGEST_RUN, f"the suite took {seconds:.0f} s"
+    wrong = [
+        result.case.slug for result in results if MARKS[result.outcome] != _shown(judged, result.case.slug)
+    ]
+    assert not wrong, f"run `make conformance-table`: {wrong}"
+
+
+def _shown(judged: Run, slug: str) -> str:
+    """What the README's table says about one requirement of one server."""
+    row = re.search(rf"^\| \[`{slug}`\].*$", README, re.MULTILINE)
+    assert row is not None, f"{slug} is not in the README's table; run `make conformance-table`"
+    return row[0].strip("| ").split(" | ")[1 + [run.title for run in RUNS].index(judged.title)]
+
+
+def test_every_requirement_has_a_case_and_every_case_a_requirement() -> None:
+    stated = dict(re.findall(r'^- <a id="([a-z/-]+)"></a>`\1` \((MUST|SHOULD)\)', PROTOCOL, re.MULTILINE))
+    # The rules for clients cannot be seen from a server's outside; the clients' own tests hold them.
+    stated = {slug: word for slug, word in stated.items() if not slug.startswith("client/")}
+    assert {case.slug: str(case.word) for case in CASES} == stated
+
+
+def test_every_section_file_is_listed() -> None:
+    files = {path.stem for path in (REPOSITORY / "tests/conformance/sections").glob("[a-z]*.py")}
+    assert {section.name.replace("-", "_") for section in SECTIONS} <= files
+
+
+def test_the_suite_imports_nothing_of_the_product() -> None:
+    product = re.compile(r"^\s*(?:from|import) (?:shared|level\d\w*|bench)\b", re.MULTILINE)
+    for path in (REPOSITORY / "tests" / "conformance").rglob("*.py"):
+        assert not product.search(path.read_text()), path.name
