@@ -32,7 +32,7 @@ def refuse_foreign_origins(app: Flask, allowed: frozenset[str] = frozenset()) ->
         origin = request.headers.get("Origin")
         if origin is None or request.method in SAFE_METHODS or origin in allowed:
             return None
-        if urlsplit(origin).netloc.lower() == request.headers.get("Host", "").lower():
+        if _host(origin) == request.headers.get("Host", "").lower() != "":
             return None
         return problem(
             HTTPStatus.FORBIDDEN,
@@ -40,3 +40,11 @@ def refuse_foreign_origins(app: Flask, allowed: frozenset[str] = frozenset()) ->
             "Pages of other origins may not upload here",
             "Add the origin to the allow-list if it is yours.",
         )
+
+
+def _host(origin: str) -> str:
+    """Host and port of an origin; none for what is no origin, and for ``null``."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
