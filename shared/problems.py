@@ -101,6 +101,9 @@ def from_surprise(error: Exception) -> Response:
 
 def register_problems(app: Flask) -> None:
     """Answer every error of ``app`` with a problem document."""
+    # `/upload//init` would be redirected to an address made from the request's Host header, which anybody may
+    # set to anything. A path that does not exist is 404.
+    app.url_map.merge_slashes = False
     app.register_error_handler(UploadError, from_upload_error)
     app.register_error_handler(HTTPException, from_http_exception)
     app.register_error_handler(Exception, from_surprise)
