@@ -72,6 +72,10 @@ class _Application(BaseApplication):
             "graceful_timeout": math.ceil(settings.grace + TIDY_UP),
             "loglevel": "warning",
             "control_socket_disable": True,
+            # No header of a proxy is believed, from wherever it comes: nothing here depends on the scheme or
+            # the prefix that clients see, and gunicorn would trust every process of this machine.
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
             "post_fork": self._forked,
             "post_worker_init": self._ready,
             "worker_exit": self._leaving,
