@@ -4,7 +4,7 @@ gunicorn from the inside; `tests/faults/test_worker.py` fails when an upgrade ch
 - A connection costs a thread only once a request has begun to arrive. The stock worker gives every new
   connection a thread for up to five seconds, so a thousand silent ones would keep everybody else out.
 - Out of file descriptors it waits a moment; the stock worker dies, and every upload in flight with it.
-- What the parser refuses is answered with a problem document, like everything else here.
+- What the parser refuses is answered with a problem document, like everything else here, and only once.
 """
 
 from __future__ import annotations
@@ -40,6 +40,14 @@ class UploadWorker(gthread.ThreadWorker):
                 raise
             self.log.warning("out of file descriptors; new connections wait")
             time.sleep(0.05)
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        """Whether the connection can go on. An unread body that is broken ends it; the answer has been given,
+        and a second one would be taken for the answer to the next request."""
+        try:
+            return bool(super()._keepalive_after(conn, keepalive))  # type: ignore[misc] # newer than the stubs
+        except ParseException:
+            return False
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what is no HTTP with a problem document; leave the rest to gunicorn."""
