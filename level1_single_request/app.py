@@ -13,7 +13,7 @@ from shared.capabilities import Capabilities, Links
 from shared.catalogue import Catalogue
 from shared.content import HEAD_SIZE, check_content
 from shared.durable import disk_errors, read_range
-from shared.errors import InvalidRequest, MemberError
+from shared.errors import InvalidRequest, LengthRequired, MemberError
 from shared.files_blueprint import OWNER, files_blueprint
 from shared.limits import MIB
 from shared.origins import refuse_foreign_origins
@@ -42,6 +42,8 @@ def create_app(settings: Settings) -> Flask:
 
     @app.post("/upload")
     def upload() -> ResponseReturnValue:
+        if request.content_length is None:  # chunked transfer: how large it is shows only at the end
+            raise LengthRequired
         sent = request.files.get("file")
         name = sent and clean_file_name(sent.filename or "")
         if not sent or not name:
