@@ -130,18 +130,20 @@ class Upload:
 
 
 def begin_upload(
-    server: Server, name: str = "film.bin", size: int = CHUNKS * CHUNK, chunk_size: int = CHUNK, seed: int = 1
+    server: Server,
+    name: str = "film.bin",
+    size: int = CHUNKS * CHUNK,
+    chunk_size: int = CHUNK,
+    seed: int = 1,
+    source: bytes | None = None,
 ) -> Upload:
-    """Init."""
-    answer = exchange_json(
-        server.port,
-        "POST",
-        "/upload/init",
-        {"fileName": name, "fileSize": size, "chunkSize": chunk_size},
-    )
+    """Init, for ``source``, or else for ``size`` bytes that depend on ``seed``."""
+    data = some_bytes(size, seed) if source is None else source
+    wish = {"fileName": name, "fileSize": len(data), "chunkSize": chunk_size}
+    answer = exchange_json(server.port, "POST", "/upload/init", wish)
     assert answer.status == 201, answer
     assert answer.json["chunkSize"] == chunk_size
-    return Upload(server, answer.json["sessionId"], some_bytes(size, seed), name, chunk_size)
+    return Upload(server, answer.json["sessionId"], data, name, chunk_size)
 
 
 def oracle(upload: Upload) -> None:
