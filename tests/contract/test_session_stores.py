@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 
+from shared.database import Database
 from shared.errors import UploadError
 from shared.ports import SessionStore
 from shared.sessions import open_session_store
@@ -225,6 +226,30 @@ def test_receipts_that_cannot_be_removed_keep_the_session(tmp_path: Path) -> Non
         with pytest.raises(UploadError):
             store.delete(session)
         assert store.get(session.session_id) == session
+
+
+def test_only_a_claim_need_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that a client is told of is synced first."""
+    promises: list[bool] = []
+    write = Database.write
+
+    def watched(self: Database, operation: Any, *, promise: bool = True) -> Any:
+        promises.append(promise)
+        return write(self, operation, promise=promise)
+
+    with closing(open_session_store("sqlite", tmp_path)) as store:
+        monkeypatch.setattr(Database, "write", watched)
+        session = a_session(declared_size=CHUNK)
+        store.insert(session)
+        claimed = session.claimed()
+        committed = appended(claimed)
+        intent = committed.finalizing("", lease_until=0.0)
+        finalizer = intent.claimed(lease_until=60.0)
+        done = finalizer.rejected("content-rejected", "no", expires_at=9.0)
+        history = [session, claimed, committed, intent, finalizer, done]
+        assert all(map(store.replace, history, history[1:]))
+        assert store.delete(done)
+    assert promises == [True, False, True, True, False, True, True]
 
 
 @pytest.mark.parametrize(
