@@ -111,8 +111,8 @@ class Http:
                 _raise_for(response)
                 yield response
             finally:
-                # An answer that was read to its end has given its connection back already; any other must
-                # not be reused, or the next answer would begin in the middle of this one.
+                # An answer that was read to its end has given its connection back already. Any other is of
+                # no further use: its socket is closed now, not whenever the garbage collector comes by.
                 response.close()
         except HTTPError as error:
             raise Interrupted(_reason(error)) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from shared.client_api import UploadApi, ask_capabilities, upload_address
-from shared.client_errors import FingerprintDiffers, ServerRefused
+from shared.client_errors import FileChanged, FingerprintDiffers, ServerRefused
 from shared.client_form import send_form
 from shared.client_http import Http
 from shared.client_observer import Observer
@@ -168,6 +168,9 @@ class Uploader:
                 self._state.remove(key)
             if refusal.status in GONE:
                 raise _SessionGone(refusal) from refusal
+            raise
+        except FileChanged:
+            self._state.remove(key)  # another time, another key: nobody will ever ask for this one again
             raise
         self._state.remove(key)
         return file

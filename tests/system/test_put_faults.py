@@ -117,9 +117,10 @@ def test_of_a_refused_and_an_unreachable_file_the_unreachable_one_counts(
     server: MoodyServer, source: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "refused.bin").write_bytes(b"x")
-    server.next("POST /upload/init", answer(422))
     server.next("PUT", cut(), cut(), cut())
-    code, _, _ = run(tmp_path, "put", "refused.bin", "data.bin", "--to", server.url)
+    server.next("POST /upload/init", lambda handler: False, answer(422))
+    code, _, err = run(tmp_path, "put", "data.bin", "refused.bin", "--to", server.url)
+    assert "refused.bin: The server answered 422" in err
     assert code == 3
 
 

@@ -405,6 +405,29 @@ def test_a_file_that_changes_meanwhile_stops_the_upload(world: World, server: Mo
         world.uploader().upload(world.path)
     assert server.count("PUT") == 2
     assert len(server.files) == 0
+    assert world.stored() == []
+
+
+def test_a_file_that_changes_after_its_last_chunk_is_not_completed(world: World, server: MoodyServer) -> None:
+    def touch(handler: object) -> bool:
+        os.utime(world.path, ns=(1, 1))
+        return False
+
+    server.next("PUT", *[lambda handler: False] * 4, touch)
+    with pytest.raises(FileChanged):
+        world.uploader().upload(world.path)
+    assert server.confirmed == OFFSETS
+    assert server.count("POST /upload/session") == 0
+
+
+def test_a_session_that_is_about_another_file_is_not_written_to(world: World, server: MoodyServer) -> None:
+    server.next("PUT", lambda handler: False, cut(), cut(), cut())
+    with pytest.raises(ServerAway):
+        world.uploader().upload(world.path)
+    next(iter(server.uploads.values())).size += 1
+    with pytest.raises(ServerAway, match="another file"):
+        world.uploader().upload(world.path)
+    assert server.confirmed == OFFSETS[:1]
 
 
 def test_a_file_that_shrinks_inside_a_chunk_stops_the_upload(world: World, server: MoodyServer) -> None:
