@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import Range
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from shared import wire
@@ -92,10 +93,7 @@ def content_response(record: FileRecord, read: Callable[[int, int], Iterator[byt
     start, stop, status = 0, size, HTTPStatus.OK
     wanted = request.range if request.headers.get("If-Range", etag) == etag else None
     if wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1:
-        bounds = wanted.range_for_length(size)
-        if bounds is None:
-            raise RequestedRangeNotSatisfiable(size)
-        start, stop = bounds
+        start, stop = bounds(wanted, size)
         status = HTTPStatus.PARTIAL_CONTENT
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     try:
@@ -105,6 +103,22 @@ def content_response(record: FileRecord, read: Callable[[int, int], Iterator[byt
     response = Response(blocks, status=status, mimetype=record.mime_type, headers=headers)
     response.content_length = stop - start
     return response
+
+
+def bounds(wanted: Range, size: int) -> tuple[int, int]:
+    """The bytes of a file of ``size`` that a single range means: the first, and the one after the last.
+
+    Raises:
+        RequestedRangeNotSatisfiable: none of them.
+    """
+    first, _ = wanted.ranges[0]
+    if first is not None and -first > size > 0:
+        # "The last 2,000" of 1,000 bytes are all of them (RFC 9110, section 14.1.2); Werkzeug says none.
+        return 0, size
+    found = wanted.range_for_length(size)
+    if found is None:
+        raise RequestedRangeNotSatisfiable(size)
+    return found
 
 
 def attachment(file_name: str) -> str:
