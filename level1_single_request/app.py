@@ -13,7 +13,7 @@ from shared.capabilities import Capabilities, Links
 from shared.catalogue import Catalogue
 from shared.content import HEAD_SIZE, check_content
 from shared.durable import disk_errors, read_range
-from shared.errors import InvalidRequest, LengthRequired, MemberError
+from shared.errors import FileTooLarge, InvalidRequest, LengthRequired, MemberError
 from shared.files_blueprint import OWNER, files_blueprint
 from shared.limits import MIB
 from shared.origins import refuse_foreign_origins
@@ -49,6 +49,8 @@ def create_app(settings: Settings) -> Flask:
         if not sent or not name:
             raise InvalidRequest(errors=[MemberError("file", "a form needs one file with a name")])
         data = sent.read()  # all of it, in memory: this is what level 2 is for
+        if len(data) > LIMIT:  # the form as a whole may still be within its own, roomier limit
+            raise FileTooLarge(f"The file has {len(data):,} bytes; this server takes at most {LIMIT:,}.")
         mime_type = check_content(data[:HEAD_SIZE], name, sent.mimetype, settings.type_allow_list())
         upload_id = secrets.token_urlsafe(24)
         with disk_errors():
