@@ -1,8 +1,9 @@
-"""gunicorn's threaded worker with three manners added. This and :mod:`shared.body` are all that knows
+"""gunicorn's threaded worker with a few manners added. This and :mod:`shared.body` are all that knows
 gunicorn from the inside; `tests/faults/test_worker.py` fails when an upgrade changes what they rely on.
 
 - A connection costs a thread only once a request has begun to arrive. The stock worker gives every new
   connection a thread for up to five seconds, so a thousand silent ones would keep everybody else out.
+- A client that is slow to hang up costs a thread a moment; the stock worker would make everybody wait.
 - Out of file descriptors it waits a moment; the stock worker dies, and every upload in flight with it.
 - What the parser refuses is answered with a problem document, like everything else here, and only once.
 """
@@ -15,6 +16,7 @@ import time
 from concurrent.futures import Future
 from typing import Any
 
+from gunicorn import util
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers import gthread
 
@@ -30,6 +32,25 @@ class UploadWorker(gthread.ThreadWorker):
         silent: Future[Any] = Future()
         silent.set_result(gthread._DEFER)  # type: ignore[attr-defined] # newer than the stubs
         self.finish_request(conn, silent)
+
+    def handle(self, conn: Any) -> Any:
+        """Serve a request; where the connection ends with it, see the client off in this thread.
+
+        A close has to wait until the client has read its answer (RFC 9112, section 9.6). The stock worker
+        waits in its event loop, up to two seconds, in which nobody else is accepted or served.
+        """
+        kept = super().handle(conn)
+        if not kept:
+            util.close_graceful(conn.sock)
+        return kept
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """Take note of the end of a request, in the event loop, without waiting for anybody."""
+        if not fs.cancelled() and fs.exception() is None and not fs.result():
+            self.nr_conns -= 1
+            conn.close()
+            return
+        super().finish_request(conn, fs)
 
     def accept(self, listener: Any) -> None:
         """Accept one connection; without a free descriptor, leave it in the backlog for now."""
