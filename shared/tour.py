@@ -19,8 +19,6 @@ from shared.server_process import LevelServer, ServerDidNotStart, port_is_free
 from shared.tour_stage import Row, Stage
 from shared.tour_stops import STOPS, Stop
 
-FIRST_PORT = 8000
-
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the tour instead of leaving the servers running.")
@@ -29,25 +27,34 @@ FIRST_PORT = 8000
     type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
     help="Where to put the tour's temporary folder (needs about 500 MB).  [default: the system's]",
 )
+@click.option(
+    "--first-port",
+    type=click.IntRange(0, 65_000),
+    default=8000,
+    show_default=True,
+    help="Level N is served on this port + N.",
+)
 @click.pass_context
-def tour(context: click.Context, *, once: bool, data: Path | None) -> None:
+def tour(context: click.Context, *, once: bool, data: Path | None, first_port: int) -> None:
     """Start every level on 127.0.0.1 (level N on port 800N) and take it through a bad day.
 
     Ends with 1 if anything was not as expected.
     """
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    taken = [FIRST_PORT + stop.level for stop in STOPS if not port_is_free(FIRST_PORT + stop.level)]
+    taken = [first_port + stop.level for stop in STOPS if not port_is_free(first_port + stop.level)]
     if taken:
         ports = " and ".join(str(port) for port in taken)
-        raise click.ClickException(f"Port {ports} of 127.0.0.1 is taken; stop what listens there.")
+        raise click.ClickException(
+            f"Port {ports} of 127.0.0.1 is taken; stop what listens there, or see --first-port."
+        )
     for unwelcome in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(unwelcome, _leave)
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upload-levels-", dir=data)))
-            surprises = _take(console, folder, stack)
+            surprises = _take(console, folder, stack, first_port)
             if not once:
-                _stay(console)
+                _stay(console, first_port)
     except ServerDidNotStart as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -56,12 +63,12 @@ def tour(context: click.Context, *, once: bool, data: Path | None) -> None:
     context.exit(1 if surprises else 0)
 
 
-def _take(console: Console, folder: Path, stack: ExitStack) -> list[str]:
+def _take(console: Console, folder: Path, stack: ExitStack, first_port: int) -> list[str]:
     """The whole tour; what differed from what was expected is returned, in words."""
     started = time.monotonic()
     stages = []
     for stop in STOPS:
-        server = LevelServer(stop.level, data=folder / "servers", port=FIRST_PORT + stop.level)
+        server = LevelServer(stop.level, data=folder / "servers", port=first_port + stop.level)
         stages.append((stop, Stage(console, folder, stack.enter_context(server))))
         console.print(f"level {stop.level} ({stop.title}) is served at {server.url}")
     rows = [_visit(stop, stage) for stop, stage in stages]
@@ -92,11 +99,11 @@ def _table(rows: list[Row]) -> Table:
     return table
 
 
-def _stay(console: Console) -> None:
+def _stay(console: Console, first_port: int) -> None:
     """Leave the servers running until somebody has seen enough."""
     console.print("\nThe servers stay until Ctrl-C:")
     for stop in STOPS:
-        console.print(f"  level {stop.level}  http://127.0.0.1:{FIRST_PORT + stop.level}")
+        console.print(f"  level {stop.level}  http://127.0.0.1:{first_port + stop.level}")
     try:
         signal.pause()
     except KeyboardInterrupt:

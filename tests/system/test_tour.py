@@ -12,10 +12,22 @@ from pathlib import Path
 import psutil
 import pytest
 
+from shared.client_listing import list_files
+from shared.server_process import port_is_free
+from shared.tour import tour
+from shared.tour_stops import STOPS
 from tests.servers import COMMAND
 
-# One process at a time may have the ports 8001 and 8002.
+# One at a time: its servers need ports side by side, and a machine with little else to do.
 pytestmark = pytest.mark.xdist_group("tour")
+
+
+def free_ports() -> int:
+    """A first port for the tour. Not its default one, which a person at this machine may be using."""
+    for first in range(18_000, 30_000, 10):
+        if all(port_is_free(first + level) for level in range(1, 10)):
+            return first
+    raise AssertionError("no free ports")
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -38,10 +50,12 @@ def wait_for_tree(process: subprocess.Popen[str], line: str) -> list[psutil.Proc
 
 
 def test_the_tour_goes_as_promised(tmp_path: Path) -> None:
-    with start(tmp_path, "--once") as process:
+    first = free_ports()
+    with start(tmp_path, "--once", "--first-port", str(first)) as process:
         out, _ = process.communicate(timeout=110)
     assert process.returncode == 0, out
     for promised in (
+        f"level 1 (a single request) is served at http://127.0.0.1:{first + 1}",
         "100 MiB in one request: refused with 413",
         "40 MiB in one request: accepted",
         "the connection is cut inside chunk 5",
@@ -65,7 +79,7 @@ def test_the_tour_goes_as_promised(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["level 2 (", "Level 1:", "the connection is cut"])
 def test_interrupted_it_takes_everything_with_it(tmp_path: Path, how: signal.Signals, moment: str) -> None:
-    with start(tmp_path, "--once") as process:
+    with start(tmp_path, "--once", "--first-port", str(free_ports())) as process:
         servers = wait_for_tree(process, moment)
         process.send_signal(how)
         out, _ = process.communicate(timeout=60)
@@ -76,12 +90,32 @@ def test_interrupted_it_takes_everything_with_it(tmp_path: Path, how: signal.Sig
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_servers_stay_until_ctrl_c(tmp_path: Path) -> None:
+    first = free_ports()
+    with start(tmp_path, "--first-port", str(first)) as process:
+        servers = wait_for_tree(process, "The servers stay until Ctrl-C")
+        assert [file.file_size for file in list_files(f"http://127.0.0.1:{first + 2}")] == [100 * 2**20]
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, out
+    assert psutil.wait_procs(servers, timeout=5)[1] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_levels_are_on_the_ports_the_documentation_names() -> None:
+    [option] = [option for option in tour.params if option.name == "first_port"]
+    assert option.default == 8000
+    assert [stop.level for stop in STOPS] == list(range(1, len(STOPS) + 1))
+
+
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 8002)):
+    first = free_ports()
+    with socket.create_server(("127.0.0.1", first + 2)):
         began = time.monotonic()
-        with start(tmp_path) as process:
+        with start(tmp_path, "--first-port", str(first)) as process:
             out, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert out == "Error: Port 8002 of 127.0.0.1 is taken; stop what listens there.\n"
+    told = f"Error: Port {first + 2} of 127.0.0.1 is taken; stop what listens there, or see --first-port.\n"
+    assert out == told
     assert time.monotonic() - began < 20
     assert list(tmp_path.iterdir()) == []
