@@ -132,6 +132,7 @@ class Upload:
 def begin_upload(
     server: Server,
     name: str = "film.bin",
+    *,
     size: int = CHUNKS * CHUNK,
     chunk_size: int = CHUNK,
     seed: int = 1,

@@ -115,6 +115,10 @@ class Connection:
     ) -> None:
         self.close()
 
+    def until_blank_line(self) -> str:
+        """The head of an interim answer."""
+        return self._until(b"\r\n\r\n").decode("latin-1")
+
     def _until(self, mark: bytes) -> bytes:
         while mark not in self._buffer:
             self._buffer += self._receive()

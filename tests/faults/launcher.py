@@ -5,11 +5,14 @@ nothing of it.
 
 kills all of the server when ``os.fdatasync`` is called for the second time, before it does anything.
 
-A fault is five words: ``before`` or ``after``, ``module:attribute.path``, which call (from 1), what to do.
+A fault is four words: ``before`` or ``after``, ``module:attribute.path``, which call (from 1; 0 is every
+call), what to do:
 
 - ``kill``: SIGKILL to the own process group.
 - ``half``: for ``os.pwrite`` only: write half of what was asked, then kill.
 - ``short``: for ``os.pwrite`` only: write half of what was asked and say so, as a nearly full disk does.
+- ``refuse``: fail; the test wants this function not to be called.
+- ``skip``: do not call it, return None.
 - ``hold``: make the file ``$HELD_AT``, wait until it is gone, go on.
 """
 
@@ -46,8 +49,10 @@ def _wrap(when: str, target: str, which: str, action: str) -> None:
 
     @functools.wraps(wrapped)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if next(calls) != int(which):
+        if int(which) not in (0, next(calls)):
             return wrapped(*args, **kwargs)
+        if action == "skip":
+            return None
         if action in ("half", "short"):
             fd, data, *rest = args
             written = wrapped(fd, data[: len(data) // 2], *rest)
@@ -73,7 +78,11 @@ def _hold() -> None:
         time.sleep(0.005)
 
 
-ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "hold": _hold}
+def _refuse() -> None:
+    raise AssertionError("this function was not to be called")
+
+
+ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "hold": _hold, "refuse": _refuse}
 
 if __name__ == "__main__":
     main()

@@ -133,7 +133,7 @@ def test_a_chunk_past_the_end_of_a_full_upload(level2: Server) -> None:
 def test_a_chunk_to_what_is_over(serve: Serve) -> None:
     server = serve("--session-ttl", "2")
     expired = begin_upload(server, size=SIZE, chunk_size=CHUNK)
-    cancelled, rejected = begin_upload(server), begin_upload(server, "no.png", SIZE, CHUNK)
+    cancelled, rejected = begin_upload(server), begin_upload(server, "no.png", size=SIZE, chunk_size=CHUNK)
     rejected.send_rest()
     assert_refused(rejected.complete(), HTTPStatus.UNPROCESSABLE_ENTITY, "content-rejected")
     assert_refused(rejected.put(SIZE, BODY), HTTPStatus.CONFLICT, "wrong-state")
