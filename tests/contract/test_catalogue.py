@@ -59,6 +59,12 @@ def test_a_repeated_completion_gets_the_same_answer(catalogue: Catalogue) -> Non
     assert len(catalogue.page("ann", 10, None)[0]) == 1
 
 
+def test_one_upload_never_makes_two_records(catalogue: Catalogue) -> None:
+    first, _ = record(catalogue, "s1")
+    assert record(catalogue, "s1", OTHER_SHA, at="elsewhere") == (first, False)
+    assert len(catalogue.page("ann", 10, None)[0]) == 1
+
+
 def test_the_same_bytes_again_are_a_duplicate_every_time_they_are_asked_about(catalogue: Catalogue) -> None:
     first, _ = record(catalogue, "s1")
     for _ in range(2):

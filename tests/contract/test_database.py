@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, insert, select
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, Text, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -110,6 +113,24 @@ def test_a_write_waits_for_the_disk_only_if_it_is_a_promise(database: Database) 
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
 
 
+def test_a_group_with_one_promise_in_it_waits_for_the_disk(database: Database) -> None:
+    levels: list[int] = []
+    queued = database._writers._waiting
+
+    def wait_for_company(_connection: Connection) -> None:
+        while len(queued) < 2:
+            time.sleep(0.001)
+
+    def note_level(connection: Connection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(database.write, wait_for_company)
+        pool.submit(database.write, note_level, promise=False)
+        pool.submit(database.write, note_level, promise=True)
+    assert levels == [2, 2]
+
+
 # --- transactions ---
 
 
@@ -150,6 +171,26 @@ def test_many_writers_and_readers_share_few_connections(database: Database) -> N
 
 
 # --- errors ---
+
+
+def test_opening_waits_for_another_who_is_just_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself does not: the switch to WAL is refused at once while somebody writes the old way."""
+    path = tmp_path / "notes.db"
+    switch = shared.database._switch_to_wal
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        end = threading.Timer(0.2, other.execute, ["COMMIT"])
+
+        def switch_while_another_writes(engine: Engine) -> None:
+            other.execute("BEGIN IMMEDIATE")
+            end.start()
+            switch(engine)
+
+        monkeypatch.setattr(shared.database, "_switch_to_wal", switch_while_another_writes)
+        with closing(Database(f"sqlite:///{path}", SCHEMA)) as database, database.reading() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        end.join()
 
 
 @pytest.mark.usefixtures("impatient")

@@ -85,20 +85,19 @@ class Reference:
 
 
 class Body:
-    """A chunk: ``data`` as it arrives, of ``length`` bytes promised; ``before`` comes before the last."""
+    """A chunk: ``data`` as it arrives, of ``length`` bytes promised; ``before`` comes before its end."""
 
-    def __init__(
-        self, data: bytes, length: int | None = None, before: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, data: bytes, length: int | None = None) -> None:
         self.length = len(data) if length is None else length
-        self._data, self._before, self._arrived = data, before, 0
+        self.before: Callable[[], None] = lambda: None
+        self._data, self._arrived = data, 0
 
     def readinto(self, block: memoryview, /) -> int:
         if self._arrived == self.length:
             return 0
         step = self._data[self._arrived :][: min(len(block), max(1, self.length // 2))]
         if self._arrived + len(step) >= len(self._data):
-            self._before()
+            self.before()
         if not step:
             raise IncompleteBody
         block[: len(step)] = step
@@ -119,12 +118,13 @@ class UploadMachine(RuleBasedStateMachine):
         self.now = time.time()
         self.references: dict[str, Reference] = {}
         self.files: set[str] = set()  # fingerprints that the owner has
+        self.at_sync: list[Callable[[], None]] = []  # what happens while a writer waits for the disk
         self.start()
 
     def start(self) -> None:
         folder = Path(self.folder.name)
         self.sessions = open_session_store(STORES[self.store_name](folder), folder)
-        self.store = DiskStore(folder, sync=lambda fd: None)
+        self.store = DiskStore(folder, sync=lambda fd: self.at_sync.pop()() if self.at_sync else None)
         self.catalogue = Catalogue(f"sqlite:///{folder}/catalogue.sqlite3")
         finalizer = CatalogueFinalizer(self.catalogue, self.store.read, frozenset(), lambda: self.now)
         lifetimes = Lifetimes(LIFETIME, max_sessions=1000)
@@ -184,9 +184,9 @@ class UploadMachine(RuleBasedStateMachine):
         with pytest.raises(IncompleteBody):
             self.uploads.append(upload, there.offset, Body(b"?" * arrived, length=len(data)))
 
-    @rule(upload=uploads_made, newcomer_is_cut_off=st.booleans())
-    def append_overtaken(self, upload: str, newcomer_is_cut_off: bool) -> None:
-        """While a writer waits for its last bytes another one comes; the late one changes nothing."""
+    @rule(upload=uploads_made, newcomer_is_cut_off=st.booleans(), all_bytes_written=st.booleans())
+    def append_overtaken(self, upload: str, newcomer_is_cut_off: bool, all_bytes_written: bool) -> None:
+        """While a writer waits for bytes or the disk another one comes; the late one changes nothing."""
         there = self.references[upload]
         offset, data = there.offset, there.source[there.offset :][: there.chunk]
         if there.refusal(offset, len(data)) is not None:
@@ -199,8 +199,13 @@ class UploadMachine(RuleBasedStateMachine):
             else:
                 self.append(upload, offset, Body(data))
 
+        late = Body(b"?" * len(data))
+        if all_bytes_written:
+            self.at_sync = [overtake]
+        else:
+            late.before = overtake
         with pytest.raises(OffsetMismatch) as caught:
-            self.uploads.append(upload, offset, Body(b"?" * len(data), before=overtake))
+            self.uploads.append(upload, offset, late)
         assert caught.value.uploaded_bytes == there.offset
 
     @rule(upload=uploads_made)
@@ -250,6 +255,8 @@ class UploadMachine(RuleBasedStateMachine):
             assert session.file is not None
             assert (session.file.fingerprint, session.file.file_size) == (fingerprint, len(there.source))
             assert session.duplicate == (fingerprint in self.files)
+        adopted = there.is_honest and fingerprint not in self.files
+        assert (Path(self.folder.name) / "objects" / upload).exists() == adopted
         there.state = State.COMPLETED if there.is_honest else State.REJECTED
         there.expires = self.now + LIFETIME
         if there.is_honest:
