@@ -38,10 +38,9 @@ PATIENCE: Final = 40.0
 FENCE: Final = re.compile(r"^(?:(<!-- roughly -->)\n)?( *)```(\w*)\n(.*?)^\2```$", re.DOTALL | re.MULTILINE)
 NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 TOLERANCE: Final = 0.3
-PORT: Final = re.compile(r"\b[89]00[1-9]\b")
+PORT: Final = re.compile(r"\b[89]00\d\b")
 SERVE: Final = re.compile(r"\bupload-levels serve (\d)(?!.*--port)")
-DEMO: Final = re.compile(r"\bmake demo(?: ARGS=(\S+))?")
-TOUR: Final = "{python} -c 'from shared import tour; tour.FIRST_PORT = {port}; tour.tour()'"
+DEMO: Final = re.compile(r"\bmake demo ARGS=")
 MARK: Final = "\x01done\x01"
 LOOP: Final = f"""
 status=0
@@ -143,10 +142,10 @@ def squeezed(line: str) -> str:
     return re.sub(r"\s+", " ", line.strip())
 
 
-def free_ports(count: int = 1) -> int:
+def free_ports(count: int) -> int:
     """The first of ``count`` free ports in a row, below the range from which clients take theirs."""
     for _ in range(1000):
-        first = random.randrange(20_000, 32_000)
+        first = random.randrange(20_000, 32_000, 10)
         with suppress(OSError):
             for port in range(first, first + count):
                 socket.create_server(("127.0.0.1", port)).close()
@@ -159,7 +158,7 @@ class Shell:
     """A shell in ``folder`` with the project's commands on its path; a context manager."""
 
     folder: Path
-    _ports: dict[str, str] = field(default_factory=dict, init=False)
+    _ports: dict[str, int] = field(default_factory=dict, init=False)
     _unread: str = field(default="", init=False)
 
     def __enter__(self) -> Self:
@@ -222,18 +221,16 @@ class Shell:
 
     def _here(self, command: str) -> str:
         command = SERVE.sub(r"upload-levels serve \1 --port 800\1", command)
-        command = DEMO.sub(
-            lambda demo: (
-                TOUR.format(python=sys.executable, port=free_ports(5) - 1)
-                + (f" {demo[1]}" if demo[1] else "")
-            ),
-            command,
-        )
+        command = DEMO.sub(f"upload-levels tour --first-port {self._first('800')} ", command)
         return PORT.sub(lambda port: self._port(port[0]), command)
 
     def _port(self, written: str) -> str:
+        return str(self._first(written[:3]) + int(written[3]))
+
+    def _first(self, written: str) -> int:
+        """Ports that stand side by side in a document are side by side here as well."""
         if written not in self._ports:
-            self._ports[written] = str(free_ports())
+            self._ports[written] = free_ports(10)
         return self._ports[written]
 
     def _environment(self) -> dict[str, str]:
