@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from shared.errors import Refused, SessionNotFound, UploadLost
 from shared.session import Session, State
-from shared.uploads import Uploads
+from shared.uploads import Uploads, refused_or
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Finalizations:
             pass
         except Exception:  # noqa: BLE001
             log.debug("not finalized yet; logged and scheduled for another try where it happened")
-        return self.uploads.status(session_id)
+        return refused_or(self.uploads.status(session_id))
 
     def recover(self, *, leased: bool = False) -> int:
         """Start what a crash cut off; return how many.

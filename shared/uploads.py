@@ -194,18 +194,18 @@ class Uploads:
             return refused_or(session)
         claimed = session.claimed(lease_until=self.clock() + self.lifetimes.lease)
         if not self.sessions.replace(session, claimed):
-            return self.status(session_id)
+            return refused_or(self.status(session_id))
         try:
             return refused_or(self._finalize(claimed))
-        except UploadLost:
-            self._give_up(claimed)
+        except (UploadLost, FileNotFoundError) as error:
+            current = self.status(session_id)
+            if current.writer_epoch != claimed.writer_epoch:
+                # Another process finished the work while this one slept, and threw a refused or duplicate
+                # object away under our hands.
+                return refused_or(current)
+            if isinstance(error, UploadLost):
+                self._give_up(claimed)
             raise
-        except FileNotFoundError:
-            # Another process finished the work and discarded a refused or duplicate object under our hands.
-            now_session = self.status(session_id)
-            if now_session.state is State.FINALIZING:
-                raise
-            return refused_or(now_session)
 
     def _finalize(self, claimed: Session) -> Session:
         staged = self.store.complete(claimed, self.sessions.receipts(claimed.session_id))
