@@ -80,12 +80,12 @@ class LevelServer:
             ServerDidNotStart: with the end of what it said.
         """
         self._data.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-c", "from shared.cli import main; main()", "serve", str(self.level)]
+        command = [sys.executable, "-m", "shared.attended_serve", str(self.level)]
         command += ["--port", str(self.port), "--data", str(self._data), *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # never written to: its end tells the server that we are gone
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -117,8 +117,9 @@ class LevelServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
         self._process = None
         self._wait_for_port()
 

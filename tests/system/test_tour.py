@@ -102,6 +102,16 @@ def test_the_servers_stay_until_ctrl_c(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_killed_tour_leaves_no_servers_behind(tmp_path: Path) -> None:
+    """Nothing of the tour's own can run any more; the servers must notice by themselves. Level 2's was
+    restarted by another thread than the one that started it first."""
+    with start(tmp_path, "--first-port", str(free_ports())) as process:
+        servers = wait_for_tree(process, "The servers stay until Ctrl-C")
+        assert len(servers) >= 2
+        process.kill()
+        assert psutil.wait_procs(servers, timeout=20)[1] == []
+
+
 def test_the_levels_are_on_the_ports_the_documentation_names() -> None:
     [option] = [option for option in tour.params if option.name == "first_port"]
     assert option.default == 8000
