@@ -6,7 +6,7 @@
 
 After a line `<!-- roughly -->`, which no reader sees, the numbers of a block may differ by 30 %: measured
 figures are shown as they were, and it is still noticed when they drift. Runs of blanks count as one, because
-columns move with what they hold.
+columns move with what they hold, and empty lines at the end count for nothing.
 
 Two things are changed on the way: ports (8001, 9002, …) become free ones, so that two documents can run at
 once, and `make demo` becomes the command it stands for, at free ports as well.
@@ -209,7 +209,7 @@ class Shell:
 
     @property
     def _said(self) -> list[str]:
-        lines = self._unread.replace(f"{MARK}\n", "").splitlines()
+        lines = self._unread.replace(f"{MARK}\n", "").rstrip().splitlines()
         return [line for line in lines if not GOODBYES.match(line)]
 
     def _hear(self, deadline: float) -> bool:
