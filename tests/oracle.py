@@ -20,6 +20,7 @@ from level2_disk_chunks.app import create_app
 from shared.background import BACKGROUND
 from shared.expiry import sweep
 from shared.settings import settings_from
+from shared.uploads import Uploads
 from tests.raw_http import Answer, Connection, exchange, exchange_json, head
 from tests.servers import Server
 
@@ -192,15 +193,22 @@ def no_orphans(server: Server) -> None:
 
 
 @contextmanager
-def tomorrow(server: Server) -> Iterator[Any]:
-    """The server's uploads, opened from here a day later."""
+def opened(server: Server) -> Iterator[Uploads]:
+    """The server's uploads, opened from here: this process is another server on the same data."""
     given: dict[str, str | None] = {"data": str(server.data_folder)}
     options = iter(server.options)
     for name in options:
         given[name.removeprefix("--").replace("-", "_")] = next(options)
-    uploads = create_app(settings_from({}, given)).extensions[BACKGROUND].uploads
-    lifetime = uploads.lifetimes.session_ttl + 3600
+    uploads: Uploads = create_app(settings_from({}, given)).extensions[BACKGROUND].uploads
     try:
-        yield replace(uploads, clock=lambda: time.time() + lifetime)
+        yield uploads
     finally:
         uploads.sessions.close()
+
+
+@contextmanager
+def tomorrow(server: Server) -> Iterator[Uploads]:
+    """The same, after every lifetime has passed."""
+    with opened(server) as uploads:
+        lifetime = uploads.lifetimes.session_ttl + 3600
+        yield replace(uploads, clock=lambda: time.time() + lifetime)
