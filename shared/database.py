@@ -201,6 +201,8 @@ def _switch_to_wal(engine: Engine) -> None:
         try:
             with engine.connect() as connection:
                 mode: Any = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar()
+                # The first look makes the log and its index. Without them even reading fails on a full disk.
+                connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
         except OperationalError as error:
             if _errorname(error.orig) != "SQLITE_BUSY" or time.monotonic() > deadline:
                 raise
