@@ -17,6 +17,7 @@ HOOKS: Final = {
     "start": "start it again on the same address and data",
     "fill": "fill up the disk or quota below the server",
     "free": "make space again",
+    "stored": "print how many bytes of uploads the server stores, as a number",
     "away": "take the store or the session database away",
     "back": "bring it back",
 }
@@ -43,8 +44,8 @@ class Hooks:
         """Whether a case that needs ``name`` can run."""
         return self.ttl is not None if name == "ttl" else name in self.commands
 
-    def run(self, name: str) -> None:
-        """Carry out a hook and wait for its command.
+    def run(self, name: str) -> str:
+        """Carry out a hook, wait for its command, and return what it printed.
 
         Raises:
             HookFailed: it exited with an error, or hung.
@@ -57,3 +58,17 @@ class Hooks:
             raise HookFailed(f"the {name} hook did not return within {TIMEOUT:.0f} s") from error
         if done.returncode:
             raise HookFailed(f"the {name} hook exited with {done.returncode}: {done.stderr.strip()[-300:]}")
+        return done.stdout
+
+    def stored(self) -> int | None:
+        """Bytes that the server stores, or None where nobody told how to find out.
+
+        Raises:
+            HookFailed: no number was printed.
+        """
+        if not self.has("stored"):
+            return None
+        text = self.run("stored").strip()
+        if not text.isdecimal():
+            raise HookFailed(f"the stored hook printed no number: {text[:80]!r}")
+        return int(text)

@@ -124,6 +124,8 @@ class Connection:
         self._held = b""
         self._asked = ""
         self._method = ""
+        # Its own, not the log's last: cases hold several connections open, and answers come in any order.
+        self._exchange = Exchange("")
         try:
             plain = socket.create_connection((address.host, address.port), timeout=patience)
         except OSError as error:
@@ -147,7 +149,8 @@ class Connection:
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in pairs)]
         self._asked, self._method = lines[0].removesuffix(" HTTP/1.1"), method
         head = "\r\n".join(lines)
-        self._log.exchanges.append(Exchange(head))
+        self._exchange = Exchange(head)
+        self._log.exchanges.append(self._exchange)
         self.send((head + "\r\n\r\n").encode("utf-8", "surrogateescape"), note=False)
 
     def send(self, data: bytes, *, note: bool = True) -> bool:
@@ -186,7 +189,7 @@ class Connection:
         """
         started = time.monotonic()
         deadline = started + (self._patience if patience is None else patience)
-        exchange = self._log.exchanges[-1] if self._log.exchanges else Exchange("")
+        exchange = self._exchange
         try:
             while True:
                 status, headers = self._head(deadline)
@@ -198,6 +201,25 @@ class Connection:
             raise
         exchange.received = _shown(status, headers, body)
         return Answer(self._asked, status, headers, body, time.monotonic() - started)
+
+    def rest(self, patience: float) -> bytes:
+        """Whatever else arrives until the server closes the connection, or patience ends."""
+        deadline = time.monotonic() + patience
+        heard, self._held = bytearray(self._held), b""
+        with contextlib.suppress(NoAnswer):
+            while (data := self._receive(deadline)) and len(heard) <= LARGEST_HEAD:
+                heard += data
+        return bytes(heard)
+
+    def ended(self, patience: float) -> bool:
+        """Whether the server ends the connection within ``patience`` seconds, whatever it sends before."""
+        deadline = time.monotonic() + patience
+        try:
+            while self._receive(deadline):
+                pass
+        except NoAnswer:
+            return time.monotonic() < deadline
+        return True
 
     def _head(self, deadline: float) -> tuple[int, tuple[tuple[str, str], ...]]:
         raw = self._until(b"\r\n\r\n", deadline, LARGEST_HEAD)
@@ -297,9 +319,8 @@ class Connection:
             self._note(f"[{len(data):,} bytes]")
 
     def _note(self, text: str) -> None:
-        if self._log.exchanges:
-            exchange = self._log.exchanges[-1]
-            exchange.sent += ("\n" if exchange.sent.count("\n\n") else "\n\n") + text
+        exchange = self._exchange
+        exchange.sent += ("\n" if exchange.sent.count("\n\n") else "\n\n") + text
 
 
 def _shown(status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> str:
