@@ -33,6 +33,7 @@ def create_app(settings: Settings) -> Flask:
     objects.mkdir(mode=0o700, exist_ok=True)
     catalogue = Catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}")
     app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = LIMIT + FORM_OVERHEAD
 
     @app.get("/upload")
     def capabilities() -> ResponseReturnValue:
@@ -43,7 +44,7 @@ def create_app(settings: Settings) -> Flask:
     def upload() -> ResponseReturnValue:
         if request.content_length is None:  # chunked transfer: how large it is shows only at the end
             raise LengthRequired
-        if request.content_length > LIMIT + FORM_OVERHEAD:  # refused before the body is read
+        if request.content_length > LIMIT + FORM_OVERHEAD:  # Flask would refuse it as well, in fewer words
             raise FileTooLarge(f"The form has {request.content_length:,} bytes; files may have {LIMIT:,}.")
         sent = request.files.get("file")
         name = sent and clean_file_name(sent.filename or "")
