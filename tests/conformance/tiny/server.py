@@ -32,7 +32,7 @@ CLAIMS = ["chunked", "resume", "integrity", "finalize", "dedup", "cancel", "expi
 CLAIMS += ["durable-sessions"]
 LINKS = {"upload": "/upload", "files": "/files", "preflight": "/upload/preflight", "ticket": None}
 CHUNK_SIZE = {"minimum": 1 << 10, "default": 256 << 10, "maximum": 1 << 20}
-MAX_FILE_SIZE, MOST_CHUNKS, MOST_SESSIONS = 1 << 30, 10_000, 1000
+MAX_FILE_SIZE, MOST_CHUNKS, MOST_SESSIONS = 1 << 30, 10_000, 200
 SILENCE, GRACE = 8.0, 4.0  # seconds: for a client that says nothing, and for requests in flight at SIGTERM
 ROUTES = {
     "/upload": {"GET": "capabilities"},
@@ -125,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         digest = re.search(r"(?:^|,)\s*sha-256=([^,]*)", ",".join(self.headers.get_all("Content-Digest", [])))
         formed = digest is None or re.fullmatch(":[A-Za-z0-9+/]{43}=:[ \t]*", digest[1])
         ensure(formed, 400, "invalid-request", "Content-Digest: sha-256 is no SHA-256 between colons.")
-        body = self.read_body()
+        body = self.read_body()  # no lock is held: who stalls here stalls alone
         found = base64.b64encode(hashlib.sha256(body).digest()).decode()
         ensure(digest is None or found in digest[1], 400, "checksum-mismatch", "Other bytes arrived.")
         with self.server.lock:  # while the body was on its way, another may have taken the turn
@@ -147,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def complete(self, session: Document) -> Reply:
         claim = self.json_body([], ["fingerprint"]).get("fingerprint") if self.length > 0 else None
-        with self.server.lock:
+        with self.server.lock:  # of two that ask at once, the second finds what the first has done
             session = self.server.find_session(session["sessionId"])
             if session["state"] == "uploading":
                 agree = claim is None or session["claim"] in (None, claim)
@@ -215,15 +215,15 @@ class Handler(BaseHTTPRequestHandler):
         self.session_id, self.unread = "", 1
         self.server.busy.add(self)
         try:
-            method, named = self.route()
-            reply = getattr(self, method)(*named)
-        except Problem as problem:
-            reply = problem.args
-        except OSError as error:  # of the disk; those of the connection are met where it is read
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            status, code = (507, "insufficient-storage") if full else (503, "storage-unavailable")
-            reply = Problem(status, code, "Nothing is lost; try again.").args
-        try:
+            try:
+                method, named = self.route()
+                reply = getattr(self, method)(*named)
+            except Problem as problem:
+                reply = problem.args
+            except OSError as error:  # of the disk; those of the connection are met where it is read
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                status, code = (507, "insufficient-storage") if full else (503, "storage-unavailable")
+                reply = Problem(status, code, "Nothing is lost; try again.").args
             self.send(*reply)
         finally:
             self.server.busy.discard(self)
@@ -283,8 +283,9 @@ class Handler(BaseHTTPRequestHandler):
         self.ensure_media_type("application/json")
         ensure(0 <= self.length <= 64 << 10, 400, "invalid-request", "A JSON body has at most 64 KiB.")
         document: Any = None
+        body = self.read_body()
         with suppress(ValueError, RecursionError):
-            document = json.loads(self.read_body().decode(), parse_constant=int)  # NaN is no JSON, and no int
+            document = json.loads(body.decode(), parse_constant=int)  # NaN is no JSON, and no int
         ensure(isinstance(document, dict), 400, "invalid-request", "The body must be a JSON object.")
         errors = []
         for name in needed + [name for name in optional or [] if name in document]:
@@ -384,10 +385,9 @@ class TinyServer(ThreadingHTTPServer):
     def finalize(self, session: Document, claim: str | None) -> Document:
         """Believe the bytes and nothing else. The record is what makes them a file, all at once."""
         with self.path(session).open("rb") as stored:
-            fingerprint, head = (
-                hashlib.file_digest(stored, "sha256").hexdigest(),
-                os.pread(stored.fileno(), 16, 0),
-            )
+            fingerprint = hashlib.file_digest(stored, "sha256").hexdigest()
+            stored.seek(0)
+            head = stored.read(16)
         name, problem = session["fileName"].lower(), None
         for kind, (endings, beginning) in SIGNATURES.items():
             if (session["mimeType"] == kind or name.endswith(endings)) and not re.match(beginning, head):
@@ -444,9 +444,10 @@ class TinyServer(ThreadingHTTPServer):
             stored.flush()
             os.fsync(stored.fileno())
         beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        for folder in (beside.parent, path.parent):  # a name is in its folder, not in its file
+            opened = os.open(folder, os.O_RDONLY)
+            os.fsync(opened)
+            os.close(opened)
 
     def read(self, file: Document, start: int, stop: int) -> Iterator[bytes]:
         with self.path(file).open("rb") as stored:
