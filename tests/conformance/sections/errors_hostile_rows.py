@@ -127,6 +127,9 @@ def _init(target: Target) -> Iterator[Hostile]:
     for text in names:
         whole = b'{"fileSize": 7, "fileName": %s}' % text.encode()
         yield Hostile(f"init: fileName {text[:40]}", "POST", init, whole, JSON)
+    for kind in ("text/\u00e9", "text/html\r\nX: y", "text/html\0", "\ud800", "a/" * 5000):
+        body = json.dumps({"fileName": "a.bin", "fileSize": 7, "mimeType": kind}).encode()
+        yield Hostile(f"init: mimeType {kind[:40]!a}", "POST", init, body, JSON)
     for what, number in NO_SIZES:
         for member in ("fileSize", "chunkSize", "fileName", "mimeType", "fingerprint"):
             given = {"fileName": '"a.bin"', "fileSize": "7"} | {member: number}

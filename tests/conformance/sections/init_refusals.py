@@ -101,6 +101,7 @@ def bodies() -> tuple[tuple[str, bytes], ...]:
         ("a word", b"upload"),
         ("cut off", whole.encode()),
         ("followed by something", (whole + "} {}").encode()),
+        ("with NaN in it", (whole + ', "more": NaN}').encode()),
         ("with a trailing comma", (whole + ",}").encode()),
         ("in single quotes", b"{'fileName': 'case.bin', 'fileSize': 7}"),
         ("a list", f"[{whole}}}]".encode()),
