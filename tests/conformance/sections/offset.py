@@ -161,7 +161,9 @@ def never_decreases(target: Target) -> None:
     look("a second chunk whose connection died")
     target.request("POST", f"{upload.path}/complete")
     look("asking for completion too early")
-    target.put_chunks(upload, 1)
+    if target.put(upload, size, tail).status == 409:
+        # What is left of a dead connection may reach the server late and take over; then once more.
+        expect(target.put(upload, size, tail), status=200)
     look("the last chunk")
     target.put(upload, 0, upload.chunk(0))
     look("the first chunk, sent again at the end")
