@@ -185,7 +185,16 @@ def test_a_killed_deletion_leaves_no_receipts_without_their_session(
 
 @pytest.mark.parametrize(
     "url",
-    ["", "memory", "sqlite:", "sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql://db/x", "/tmp/x"],
+    [
+        "",
+        "memory",
+        "sqlite:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "mysql://db/x",
+        "somewhere/x.db",
+    ],
 )
 def test_a_url_that_names_no_store_is_a_setting_error(url: str, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="sqlite:///"):
