@@ -28,9 +28,9 @@ INTERNALS: Final = (
     (re.compile(rf"(?<![\w.%-])/({FOLDERS})/|[A-Z]:\\(Users|Windows|Program)"), "a path of its machine"),
     (
         re.compile(r"sqlite3\.|sqlalchemy|psycopg|werkzeug|botocore|SQLSTATE|ORA-\d|syntax error at or near"),
-        "a part",
+        "a part of its software",
     ),
-    (re.compile(r"\b[A-Z]\w*(Error|Exception)\b(?!\s+is\b)"), "an exception's name"),
+    (re.compile(r"\b[A-Z]\w*(Error|Exception)\b"), "an exception's name"),
     (re.compile(r"0x[0-9a-f]{8,}>"), "an address in its memory"),
     (re.compile(r"<(html|title|h1)\b", re.IGNORECASE), "a page of HTML"),
 )
@@ -88,4 +88,4 @@ def gives_nothing_away(answer: Answer) -> None:
         found = pattern.search(seen)
         if found:
             around = seen[max(0, found.start() - 40) : found.end() + 40]
-            raise Violation(f"an answer that does not show {what} of the server", repr(around))
+            raise Violation(f"an answer that shows no such thing as {what}", repr(around))
