@@ -69,7 +69,8 @@ def from_upload_error(error: UploadError) -> Response:
         more["uploadedBytes"] = error.uploaded_bytes
     if isinstance(error, InvalidRequest) and error.errors:
         more["errors"] = [{"member": e.member, "message": e.message} for e in error.errors]
-    response = problem(STATUS[type(error)], error.code, error.title, error.detail, **more)
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    response = problem(status, error.code, error.title, error.detail, **more)
     if error.uploaded_bytes is not None:
         response.headers[OFFSET_HEADER] = str(error.uploaded_bytes)
     if error.retry_after is not None:
