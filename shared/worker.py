@@ -4,6 +4,8 @@ gunicorn from the inside; `tests/faults/test_worker.py` fails when an upgrade ch
 - A connection costs a thread only once a request has begun to arrive. The stock worker gives every new
   connection a thread for up to five seconds, so a thousand silent ones would keep everybody else out.
 - A client that is slow to hang up costs a thread a moment; the stock worker would make everybody wait.
+- Leaving, it refuses new connections at once and does not wait for silent ones. The stock worker keeps its
+  socket open until the grace period is over: clients connect, and hear nothing.
 - Out of file descriptors it waits a moment; the stock worker dies, and every upload in flight with it.
 - What the parser refuses is answered with a problem document, like everything else here, and only once.
 """
@@ -51,6 +53,15 @@ class UploadWorker(gthread.ThreadWorker):
             conn.close()
             return
         super().finish_request(conn, fs)
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Begin or cease to accept; for good, when the worker is leaving."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
+            for conn in self.pending_conns:
+                conn.timeout = 0.0  # those whose request has just come are served first
 
     def accept(self, listener: Any) -> None:
         """Accept one connection; without a free descriptor, leave it in the backlog for now."""
