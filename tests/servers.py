@@ -151,8 +151,9 @@ class Server:
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Whether it still runs: a zombie holds no port and no lock, and waits only for init to look."""
+    """Whether it still runs: a zombie without threads holds no port and no lock, and waits only for init to
+    look."""
     try:
-        return process.status() != psutil.STATUS_ZOMBIE
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.NoSuchProcess:
         return False
