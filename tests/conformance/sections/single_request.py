@@ -38,7 +38,9 @@ def created(target: Target) -> None:
     ):
         with variant(what):
             answer = post_form(target, parts)
-            expect(answer, status=201, fileName="a.bin")
+            expect(answer, status=201)
+            if len(data) > 1:  # there are only so many files of one byte, and somebody's may have been first
+                expect(answer, status=201, fileName="a.bin")
             same(answer.media_type, "application/json", "the Content-Type of FILE")
             expect_file(answer.json, data, "FILE")
             wanted = file_path(target, answer.json)
