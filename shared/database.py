@@ -162,7 +162,7 @@ def translated() -> Iterator[None]:
         name = _errorname(error.orig)
         # SHMSIZE: no room for the index beside the log. SQLite calls that an I/O error.
         if name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
-            raise InsufficientStorage() from error
+            raise InsufficientStorage(retry_after=30) from error
         if name.startswith("SQLITE_IOERR"):
             raise StorageFailure() from error
         raise StorageUnavailable("The database is away or busy.", retry_after=1) from error
