@@ -15,11 +15,12 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from tests.conformance.case import NotApplicable
-from tests.conformance.expect import expect, require
+from tests.conformance.expect import expect, require, shown
 from tests.conformance.hooks import Hooks
 from tests.conformance.http import PATIENCE, Address, Answer, Connection, Log, NoAnswer
 
 OCTETS: Final = "application/octet-stream"
+LARGEST_MINIMUM: Final = 256 * 1024 * 1024
 FINALIZATION: Final = 20.0
 """Seconds that a small file may take from complete to completed."""
 
@@ -101,9 +102,25 @@ class Target:
         try:
             assert isinstance(chunk, dict)
             minimum, default, maximum = (int(chunk[name]) for name in ("minimum", "default", "maximum"))
-            return Sizes(minimum, default, maximum, file=int(self.capabilities["maxFileSize"]))
-        except (AssertionError, KeyError, TypeError, ValueError):
+            sizes = Sizes(minimum, default, maximum, file=int(self.capabilities["maxFileSize"]))
+        except (AssertionError, KeyError, TypeError, ValueError, OverflowError):
             raise NotApplicable("the server advertises no chunk sizes") from None
+        # The cases hold a few chunks in memory, and none can be made of fewer bytes than one.
+        if not 1 <= minimum <= LARGEST_MINIMUM or not minimum <= default <= maximum or sizes.file < 0:
+            raise NotApplicable("no case can be made of the sizes that the server advertises")
+        return sizes
+
+    @property
+    def largest_file(self) -> int:
+        """``maxFileSize``, which every level has.
+
+        Raises:
+            NotApplicable: it is no size (which is for the capabilities section to judge).
+        """
+        most = self.capabilities.get("maxFileSize")
+        if type(most) is not int or most < 0:
+            raise NotApplicable("the server does not say how large a file may be")
+        return most
 
     def link(self, name: str) -> str:
         """The path of one of the advertised links.
@@ -115,7 +132,10 @@ class Target:
         link = links.get(name) if isinstance(links, dict) else None
         if not isinstance(link, str):
             raise NotApplicable(f"the server advertises no {name!r} link")
-        return urljoin(f"{self.address.prefix}/upload", link)
+        try:
+            return urljoin(f"{self.address.prefix}/upload", link)
+        except ValueError:
+            raise NotApplicable(f"the server's {name!r} link is no address") from None
 
     @property
     def upload_path(self) -> str:
@@ -249,7 +269,10 @@ class Target:
         for _ in range(1000):
             answer = self.request("GET", path)
             expect(answer, status=200)
-            found += answer.json.get("files") or []
+            page = answer.json.get("files")
+            listed = isinstance(page, list) and all(isinstance(file, dict) for file in page)
+            require(listed, "a list of FILE as files", shown(page))
+            found += page or []
             cursor = answer.json.get("next")
             if cursor is None:
                 return found

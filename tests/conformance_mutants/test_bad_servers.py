@@ -61,7 +61,11 @@ STRANGE_CAPABILITIES: Final[dict[str, Any]] = {
     "no links": {"links": {}},
     "links are a list": {"links": ["/upload"]},
     "links to elsewhere": {"links": {"upload": "http://[", "files": "//", "preflight": "\r\nX: y"}},
-    "files of no size": {"maxFileSize": -1},
+    "files of negative size": {"maxFileSize": -1},
+    "files of a size in words": {"maxFileSize": "1 GiB"},
+    "files of half a byte": {"maxFileSize": 0.5},
+    "files of any size": {"maxFileSize": None},
+    "a lifetime without end": {"sessionTtl": 1e308},
     "a lifetime in words": {"sessionTtl": "a day"},
 }
 

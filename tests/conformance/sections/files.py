@@ -133,7 +133,7 @@ AWKWARD: Final = bytes(range(256)) + b"\r\n--boundary--\r\n\r\n0\r\n\r\n\x1a\x00
 )
 def content(target: Target) -> None:
     etags = []
-    largest = min(200_001, target.capabilities.get("maxFileSize") or 0)
+    largest = min(200_001, target.largest_file)
     bodies = {"no bytes": b"", "one byte": target.blob(1), "many bytes": target.blob(largest)}
     bodies["awkward bytes"] = AWKWARD + target.blob(32)
     for what, data in bodies.items():
