@@ -85,44 +85,49 @@ def no_internals(target: Target) -> None:
 
 @SECTION.case("unknown-path", MUST, "Paths and methods that do not exist are 404 and 405.")
 def unknown_path(target: Target) -> None:
-    prefix, files = target.address.prefix, target.link("files")
-    for path in (
-        f"{prefix}/nothing-here",
-        f"{prefix}/upload/a/b/c",
-        f"{prefix}/uploads",
-        f"{files}/a/b/c",
-        f"{files}/a/contents",
-    ):
+    prefix = target.address.prefix
+    for path in f"{prefix}/nothing-here", f"{prefix}/upload/a/b/c", f"{prefix}/uploads":
         with variant(f"GET {path}"):
             expect(target.request("GET", path), status=404, code="not-found")
-    file = upload_file(target, target.blob(50), "path.bin")
-    one = file_path(target, file)
-    methods = [
-        ("DELETE", f"{prefix}/upload"),
-        ("PATCH", f"{prefix}/upload"),
-        *((method, files) for method in ("POST", "PUT", "DELETE")),
-        *((method, one) for method in ("POST", "PATCH")),
-        *((method, f"{one}/content") for method in ("POST", "PUT", "PATCH", "DELETE")),
-    ]
-    session = None
-    if "chunked" in target.claims:
-        session = target.begin(target.blob(7))
-        methods += [("POST", session.path), ("PATCH", session.path)]
-        methods += [(method, f"{session.path}/complete") for method in ("GET", "PUT", "DELETE")]
-        methods += [("PATCH", f"{target.upload_path}/init")]
-        with variant("a path below a session"):
-            answer = target.request("GET", f"{session.path}/nothing-here")
-            expect(answer, status=404, code="not-found")
+    _no_methods(target, f"{prefix}/upload", "DELETE", "PATCH")
     if "single-request" not in target.claims:
-        methods += [("POST", f"{prefix}/upload")]
-    for method, path in methods:
+        _no_methods(target, f"{prefix}/upload", "POST")
+    if "files" in target.claims:
+        _around_files(target)
+    if "chunked" in target.claims:
+        _around_a_session(target)
+
+
+def _no_methods(target: Target, path: str, *methods: str) -> None:
+    for method in methods:
         with variant(f"{method} {path}"):
             expect(target.request(method, path), status=405, code="method-not-allowed")
+
+
+def _around_files(target: Target) -> None:
+    files, data = target.link("files"), target.blob(50)
+    for path in f"{files}/a/b/c", f"{files}/a/contents":
+        with variant(f"GET {path}"):
+            expect(target.request("GET", path), status=404, code="not-found")
+    file = upload_file(target, data, "path.bin")
+    _no_methods(target, files, "POST", "PUT", "DELETE")
+    _no_methods(target, file_path(target, file), "POST", "PATCH")
+    _no_methods(target, f"{file_path(target, file)}/content", "POST", "PUT", "PATCH", "DELETE")
     with variant("the file after all that"):
-        same_bytes(target.content(file).body, target.blob(50), "the content")
-    if session is not None:
+        same_bytes(target.content(file).body, data, "the content")
+
+
+def _around_a_session(target: Target) -> None:
+    session = target.begin(target.blob(7))
+    with variant("a path below a session"):
+        answer = target.request("GET", f"{session.path}/nothing-here")
+        expect(answer, status=404, code="not-found")
+    _no_methods(target, session.path, "POST", "PATCH")
+    _no_methods(target, f"{session.path}/complete", "GET", "PUT", "DELETE")
+    _no_methods(target, f"{target.upload_path}/init", "PATCH")
+    with variant("the session after all that"):
         expect(target.put(session, 0, session.data), status=200)
-        drop(target, session)
+    drop(target, session)
 
 
 @SECTION.case(
