@@ -8,13 +8,13 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
-    "serve": "shared.serve_command",
-    "put": "shared.put_command",
-    "ls": "shared.get_command",
-    "get": "shared.get_command",
+    "serve": "shared.commands.serve",
+    "put": "shared.commands.put",
+    "ls": "shared.commands.get",
+    "get": "shared.commands.get",
     "conformance": "tests.conformance.command",
-    "tour": "shared.tour",
-    "relay": "shared.relay_command",
+    "tour": "shared.commands.tour",
+    "relay": "shared.commands.relay",
 }
 """Command → the module that has it. Imported when called for: a server's memory holds no progress bars."""
 

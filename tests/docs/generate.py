@@ -13,6 +13,7 @@ from typing import Final
 
 from shared.session import TRANSITIONS, State
 from shared.settings import SETTINGS, Settings, environment_name
+from tests.conformance_mutants import afternoon, mutations
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -67,6 +68,7 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "level2_disk_chunks/README.md": {
         "diff": lambda: difference("level1_single_request/app.py", "level2_disk_chunks/app.py")
     },
+    "tests/conformance/README.md": {"afternoon": afternoon.chapter, "mutations": mutations.table},
 }
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.client_listing import list_files
-from shared.client_state import SessionFiles
-from shared.server_process import port_is_free
-from shared.uploader import Uploader
+from shared.commands.server_process import port_is_free
+from shared.uploader.listing import list_files
+from shared.uploader.state import SessionFiles
+from shared.uploader.upload import Uploader
 from tests.conftest import Serve
 from tests.docs.console import blocks, free_ports
 from tests.oracle import some_bytes

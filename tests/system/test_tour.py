@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.client_listing import list_files
-from shared.server_process import port_is_free
-from shared.tour import tour
-from shared.tour_stops import STOPS
+from shared.commands.server_process import port_is_free
+from shared.commands.tour import tour
+from shared.commands.tour_stops import STOPS
+from shared.uploader.listing import list_files
 from tests.servers import COMMAND
 
 # One at a time: its servers need ports side by side, and a machine with little else to do.

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from shared.client_download import Downloader
-from shared.client_errors import (
+from shared.uploader.download import Downloader
+from shared.uploader.errors import (
     FingerprintDiffers,
     ServerAway,
     ServerRefused,
     TargetExists,
     TargetUnwritable,
 )
-from shared.client_listing import list_files
-from shared.client_retry import Timing
+from shared.uploader.listing import list_files
+from shared.uploader.retry import Timing
 from tests.moody_server import Handler, Mishap, MoodyServer, answer, cut, raw
 
 DATA = os.urandom(700_000)

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.client_errors import FileChanged, Interrupted, ServerAway
-from shared.client_names import LONGEST_NAME, printable, safe_file_name
-from shared.client_retry import Patience, RetryRules, Timing
-from shared.client_source import BLOCK, SourceFile
-from shared.client_speed import Speed
-from shared.client_state import SessionFiles, StoredSession, session_key
-from shared.client_terminal import human_size
-from shared.client_wire import capabilities_from, file_from, session_from
+from shared.commands.terminal import human_size
+from shared.uploader.errors import FileChanged, Interrupted, ServerAway
+from shared.uploader.names import LONGEST_NAME, printable, safe_file_name
+from shared.uploader.retry import Patience, RetryRules, Timing
+from shared.uploader.source import BLOCK, SourceFile
+from shared.uploader.speed import Speed
+from shared.uploader.state import SessionFiles, StoredSession, session_key
+from shared.uploader.wire import capabilities_from, file_from, session_from
 
 SESSION = StoredSession("an id", "/a/path", "f" * 64)
 

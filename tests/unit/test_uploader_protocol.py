@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.client_errors import (
+from shared.uploader.errors import (
     FileChanged,
     FileUnreadable,
     FingerprintDiffers,
@@ -17,10 +17,10 @@ from shared.client_errors import (
     ServerRefused,
     StillFinalizing,
 )
-from shared.client_observer import Observer
-from shared.client_retry import RetryRules, Timing
-from shared.client_state import SessionFiles
-from shared.uploader import Uploader
+from shared.uploader.observer import Observer
+from shared.uploader.retry import RetryRules, Timing
+from shared.uploader.state import SessionFiles
+from shared.uploader.upload import Uploader
 from tests.moody_server import MoodyServer, answer, cut, forget_everything, lose_answer, raw
 
 DATA = bytes(range(256)) * 17  # 4,352 bytes: four chunks of 1,000 and one of 352

@@ -7,11 +7,19 @@ from pathlib import Path
 
 import click
 
-from shared.client_download import Downloader
-from shared.client_errors import ClientError
-from shared.client_listing import list_files
-from shared.client_names import printable
-from shared.client_terminal import Bars, Exit, check_address, exit_for, human_size, problem_json, say_problem
+from shared.commands.terminal import (
+    Bars,
+    Exit,
+    check_address,
+    exit_for,
+    human_size,
+    problem_json,
+    say_problem,
+)
+from shared.uploader.download import Downloader
+from shared.uploader.errors import ClientError
+from shared.uploader.listing import list_files
+from shared.uploader.names import printable
 
 at_option = click.option(
     "--at",

@@ -12,16 +12,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Literal
 
-from shared.client_api import UploadApi, ask_capabilities, upload_address
-from shared.client_errors import FileChanged, FingerprintDiffers, ServerRefused
-from shared.client_form import send_form
-from shared.client_http import Http
-from shared.client_observer import Observer
-from shared.client_retry import Patience, RetryRules, Timing
-from shared.client_source import SourceFile
-from shared.client_state import SessionFiles, StateStore, StoredSession, default_state_folder, session_key
-from shared.client_transfer import Attempt, Transfer
-from shared.client_wire import RemoteFile, RemoteSession
+from shared.uploader.api import UploadApi, ask_capabilities, upload_address
+from shared.uploader.errors import FileChanged, FingerprintDiffers, ServerRefused
+from shared.uploader.form import send_form
+from shared.uploader.http import Http
+from shared.uploader.observer import Observer
+from shared.uploader.retry import Patience, RetryRules, Timing
+from shared.uploader.source import SourceFile
+from shared.uploader.state import SessionFiles, StateStore, StoredSession, default_state_folder, session_key
+from shared.uploader.transfer import Attempt, Transfer
+from shared.uploader.wire import RemoteFile, RemoteSession
 
 GONE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 Ending = Literal["sent", "resumed", "already-there"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from shared.client_errors import Interrupted
+from shared.uploader.errors import Interrupted
 
 STATES: Final = frozenset({"uploading", "finalizing", "completed", "rejected"})
 

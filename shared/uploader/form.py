@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from urllib3.fields import RequestField
 
-from shared.client_errors import Interrupted, ServerAway
-from shared.client_http import Http
-from shared.client_source import SourceFile
-from shared.client_wire import RemoteFile, file_from
+from shared.uploader.errors import Interrupted, ServerAway
+from shared.uploader.http import Http
+from shared.uploader.source import SourceFile
+from shared.uploader.wire import RemoteFile, file_from
 
 
 def send_form(http: Http, address: str, source: SourceFile) -> RemoteFile:

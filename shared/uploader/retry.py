@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from shared.client_errors import Interrupted, ServerAway
+from shared.uploader.errors import Interrupted, ServerAway
 
 T = TypeVar("T")
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from shared.client_api import UploadApi
-from shared.client_errors import Interrupted, ServerRefused, StillFinalizing
-from shared.client_observer import Observer
-from shared.client_retry import Patience, RetryRules, Timing
-from shared.client_source import SourceFile
-from shared.client_wire import RemoteFile, RemoteSession
+from shared.uploader.api import UploadApi
+from shared.uploader.errors import Interrupted, ServerRefused, StillFinalizing
+from shared.uploader.observer import Observer
+from shared.uploader.retry import Patience, RetryRules, Timing
+from shared.uploader.source import SourceFile
+from shared.uploader.wire import RemoteFile, RemoteSession
 
 
 @dataclass

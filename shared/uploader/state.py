@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 import platformdirs
 
-from shared.client_source import SourceFile
+from shared.uploader.source import SourceFile
 
 STATE_DIR_VARIABLE: Final = "UPLOAD_STATE_DIR"
 

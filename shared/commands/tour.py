@@ -14,10 +14,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from shared.client_errors import ClientError
-from shared.server_process import LevelServer, ServerDidNotStart, port_is_free
-from shared.tour_stage import Row, Stage
-from shared.tour_stops import STOPS, Stop
+from shared.commands.server_process import LevelServer, ServerDidNotStart, port_is_free
+from shared.commands.tour_stage import Row, Stage
+from shared.commands.tour_stops import STOPS, Stop
+from shared.uploader.errors import ClientError
 
 
 @click.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from shared.client_errors import FileChanged, FileUnreadable
+from shared.uploader.errors import FileChanged, FileUnreadable
 
 BLOCK: Final = 128 * 1024
 """Bytes read and sent at a time. A chunk of any size costs this much memory."""

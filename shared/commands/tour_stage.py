@@ -12,13 +12,13 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
-from shared.client_download import Downloader
-from shared.client_observer import Observer
-from shared.client_state import SessionFiles
-from shared.client_terminal import Bars
-from shared.sample_file import make_sample
-from shared.server_process import LevelServer
-from shared.uploader import Uploader
+from shared.commands.sample_file import make_sample
+from shared.commands.server_process import LevelServer
+from shared.commands.terminal import Bars
+from shared.uploader.download import Downloader
+from shared.uploader.observer import Observer
+from shared.uploader.state import SessionFiles
+from shared.uploader.upload import Uploader
 
 MIB: Final = 1024 * 1024
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from shared.client_errors import ServerRefused
-from shared.client_terminal import human_size
+from shared.commands.server_process import ServerDidNotStart
+from shared.commands.terminal import human_size
+from shared.commands.tour_stage import MIB, Meter, Row, Stage, pace
 from shared.relay import Relay
-from shared.server_process import ServerDidNotStart
-from shared.tour_stage import MIB, Meter, Row, Stage, pace
+from shared.uploader.errors import ServerRefused
 
 FILE_MIB: Final = 100
 CHUNK: Final = 8 * MIB

@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from shared.client_errors import ClientError, ServerAway, ServerRefused
-from shared.client_names import printable
-from shared.client_observer import Observer
-from shared.client_speed import Speed
+from shared.uploader.errors import ClientError, ServerAway, ServerRefused
+from shared.uploader.names import printable
+from shared.uploader.observer import Observer
+from shared.uploader.speed import Speed
 
 
 class Exit(IntEnum):

@@ -7,7 +7,7 @@ import threading
 
 import click
 
-from shared.client_terminal import human_size
+from shared.commands.terminal import human_size
 from shared.relay import Relay
 from shared.settings import SettingError, parse_size
 

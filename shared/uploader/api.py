@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from shared.client_errors import Interrupted
-from shared.client_http import Http
-from shared.client_wire import (
+from shared.uploader.errors import Interrupted
+from shared.uploader.http import Http
+from shared.uploader.wire import (
     Capabilities,
     RemoteFile,
     RemoteSession,

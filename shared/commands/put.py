@@ -7,11 +7,19 @@ from pathlib import Path
 
 import click
 
-from shared.client_errors import ClientError
-from shared.client_state import STATE_DIR_VARIABLE, SessionFiles, default_state_folder
-from shared.client_terminal import Bars, Exit, check_address, exit_for, human_size, problem_json, say_problem
+from shared.commands.terminal import (
+    Bars,
+    Exit,
+    check_address,
+    exit_for,
+    human_size,
+    problem_json,
+    say_problem,
+)
 from shared.settings import SettingError, parse_size
-from shared.uploader import Result, Uploader
+from shared.uploader.errors import ClientError
+from shared.uploader.state import STATE_DIR_VARIABLE, SessionFiles, default_state_folder
+from shared.uploader.upload import Result, Uploader
 
 
 def _chunk_size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:

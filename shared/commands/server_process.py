@@ -80,7 +80,7 @@ class LevelServer:
             ServerDidNotStart: with the end of what it said.
         """
         self._data.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "shared.attended_serve", str(self.level)]
+        command = [sys.executable, "-m", "shared.commands.attended_serve", str(self.level)]
         command += ["--port", str(self.port), "--data", str(self._data), *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line

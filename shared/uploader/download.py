@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from shared.client_api import ask_capabilities, upload_address
-from shared.client_errors import (
+from shared.uploader.api import ask_capabilities, upload_address
+from shared.uploader.errors import (
     FingerprintDiffers,
     Interrupted,
     ServerRefused,
     TargetExists,
     TargetUnwritable,
 )
-from shared.client_http import Http
-from shared.client_names import safe_file_name
-from shared.client_observer import Observer
-from shared.client_retry import Patience, RetryRules, Timing
-from shared.client_source import BLOCK
-from shared.client_wire import RemoteFile, file_from
+from shared.uploader.http import Http
+from shared.uploader.names import safe_file_name
+from shared.uploader.observer import Observer
+from shared.uploader.retry import Patience, RetryRules, Timing
+from shared.uploader.source import BLOCK
+from shared.uploader.wire import RemoteFile, file_from
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Download:
 
 
 class Downloader:
-    """Reads from one server; arguments as :class:`shared.uploader.Uploader`."""
+    """Reads from one server; arguments as :class:`shared.uploader.upload.Uploader`."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
-from shared.client_errors import Interrupted, ServerRefused
+from shared.uploader.errors import Interrupted, ServerRefused
 
 LARGEST_ANSWER: Final = 8 * 1024 * 1024
 """Bytes of JSON read at most; a server that sends more is not speaking this protocol."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from shared.client_api import ask_capabilities, upload_address
-from shared.client_errors import Interrupted
-from shared.client_http import Http
-from shared.client_observer import Observer
-from shared.client_retry import Patience, RetryRules, Timing
-from shared.client_wire import RemoteFile, file_from
+from shared.uploader.api import ask_capabilities, upload_address
+from shared.uploader.errors import Interrupted
+from shared.uploader.http import Http
+from shared.uploader.observer import Observer
+from shared.uploader.retry import Patience, RetryRules, Timing
+from shared.uploader.wire import RemoteFile, file_from
 
 PAGE: Final = 100
 """Files asked for at once."""

@@ -1,7 +1,7 @@
 """`upload-levels serve`, for as long as the program that started it lives.
 
-Run as ``python -m shared.attended_serve LEVEL …`` with a pipe as stdin. The pipe ends when its other side
-does, however that came about, SIGKILL included; then this server leaves as if it had been asked to. (The
+Run as ``python -m shared.commands.attended_serve LEVEL …`` with a pipe as stdin. The pipe ends when its other
+side does, however that came about, SIGKILL included; then this server leaves as if it had been asked to. (The
 kernel's own "signal me when my parent dies" means the parent's *thread*, and the tour restarts a server from
 one that ends soon.)
 """
@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 
-from shared.serve_command import serve
+from shared.commands.serve import serve
 
 STDIN = 0
 

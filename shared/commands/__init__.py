@@ -1,0 +1,1 @@
+"""The commands of `upload-levels`, one a file; `shared/cli.py` lists them."""
