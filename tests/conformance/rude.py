@@ -76,6 +76,22 @@ class Writer:
         self.connection.close()
 
 
+def put_after_death(target: Target, upload: Upload, number: int) -> Answer:
+    """Send chunk ``number`` after another connection died in it; the answer, whatever it is.
+
+    Once more if need be: a loaded server may come to read the dead connection's request after this one, and
+    then rightly prefers it. The second time this is the newcomer in any case.
+
+    Raises:
+        NoAnswer
+    """
+    offset = number * upload.chunk_size
+    answer = target.put(upload, offset, upload.chunk(number))
+    if answer.status == 409 and answer.json.get("uploadedBytes") == offset:
+        answer = target.put(upload, offset, upload.chunk(number))
+    return answer
+
+
 def complete_at_once(target: Target, upload: Upload, times: int) -> list[Answer]:
     """Ask for completion ``times`` times in the same moment.
 

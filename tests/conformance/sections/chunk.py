@@ -11,7 +11,7 @@ from tests.conformance.case import MUST, SHOULD, NotApplicable
 from tests.conformance.expect import expect, require
 from tests.conformance.http import Answer, NoAnswer
 from tests.conformance.results import deliver, expect_bytes, unique_name
-from tests.conformance.rude import Writer
+from tests.conformance.rude import Writer, put_after_death
 from tests.conformance.sections import chunk_body, chunk_refused
 from tests.conformance.target import Target, Upload
 from tests.conformance.ways import expect_committed, file_of, variant
@@ -123,11 +123,7 @@ def expect_prompt(target: Target, upload: Upload, number: int) -> None:
     limit = 2.5 + len(body) / (2 * 1024 * 1024)
     started = time.monotonic()
     try:
-        answer = target.put(upload, offset, body)
-        if answer.status == 409 and answer.json.get("uploadedBytes") == offset:
-            # The server may have heard of the dead connection after this one, and preferred it. Now it is
-            # the newcomer in any case.
-            answer = target.put(upload, offset, body)
+        answer = put_after_death(target, upload, number)
     except NoAnswer as nothing:
         require(False, f"the newcomer to be served within {limit:.1f} s", str(nothing))
         return

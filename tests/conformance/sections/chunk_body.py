@@ -8,7 +8,7 @@ from typing import Final
 from tests.conformance.case import MUST, Section
 from tests.conformance.expect import expect, require
 from tests.conformance.results import expect_bytes
-from tests.conformance.rude import Writer
+from tests.conformance.rude import Writer, put_after_death
 from tests.conformance.target import Target, Upload
 from tests.conformance.ways import expect_committed, variant
 
@@ -61,7 +61,7 @@ def all_or_nothing(target: Target) -> None:
     upload = target.begin()
     size = upload.chunk_size
     for number in (0, 2):
-        target.put_chunks(upload, 0, number)
+        target.put_chunks(upload, min(number, 1), number)
         offset, length = number * size, len(upload.chunk(number))
         wrong = target.blob(length, "never finished")
         for how, stop in (("close", length // 2), ("close", length - 1), ("reset", length - 1), ("close", 0)):
@@ -71,7 +71,8 @@ def all_or_nothing(target: Target) -> None:
             ):
                 writer.send(stop).leave("reset" if how == "reset" else "close")
                 expect_unmoved(target, upload, offset)
-    expect_bytes(target, target.finish(upload, first=2), upload.data)
+        expect(put_after_death(target, upload, number), status=200, uploadedBytes=offset + length)
+    expect_bytes(target, target.finish(upload, first=upload.chunks), upload.data)
 
 
 @SECTION.case(

@@ -9,7 +9,7 @@ from tests.conformance.expect import expect, require, same
 from tests.conformance.forms import fingerprint
 from tests.conformance.http import Answer
 from tests.conformance.results import deliver, expect_bytes, expect_listed, has_files, unique_name
-from tests.conformance.rude import Writer, complete_at_once
+from tests.conformance.rude import Writer, complete_at_once, put_after_death
 from tests.conformance.target import Target, Upload
 from tests.conformance.ways import file_of, variant
 
@@ -42,7 +42,8 @@ def fingerprint_computed(target: Target) -> None:
         target.put_chunks(upload, 0, 1)
         with Writer(target, upload, upload.chunk_size, target.blob(upload.chunk_size, "dies")) as writer:
             writer.send(upload.chunk_size - 1).leave("reset")
-        expect_bytes(target, target.finish(upload, first=1), upload.data)
+        expect(put_after_death(target, upload, 1), status=200)
+        expect_bytes(target, target.finish(upload, first=2), upload.data)
     data = target.blob(1000, "claimed")
     with variant("a right claim at init"):
         _, answer = deliver(target, data, fingerprint=fingerprint(data))

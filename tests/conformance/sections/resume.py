@@ -11,7 +11,7 @@ from tests.conformance.forms import altered, moment
 from tests.conformance.http import Answer
 from tests.conformance.outage import expect_alive_since, wait_until_up
 from tests.conformance.results import ask_everything, deliver, expect_bytes, expect_gone, unique_name
-from tests.conformance.rude import Writer
+from tests.conformance.rude import Writer, put_after_death
 from tests.conformance.target import Target, Upload
 from tests.conformance.ways import drop, file_of, variant
 
@@ -150,7 +150,7 @@ def after_disconnect(target: Target) -> None:
                 writer.send(int(len(body) * share)).leave("reset" if how == "reset" else "close")
             # At once, as a client does: the server may not have noticed the death yet.
             target.expect_offset(upload, offset)
-            expect(target.put(upload, offset, body), status=200, uploadedBytes=offset + len(body))
+            expect(put_after_death(target, upload, number), status=200, uploadedBytes=offset + len(body))
     expect_bytes(target, target.finish(upload, first=upload.chunks), upload.data)
 
 

@@ -76,7 +76,7 @@ def graceful(target: Target) -> None:
     target.put_chunks(upload, 0, 1)
     with Writer(target, upload, size, upload.chunk(1)) as writer:
         writer.send(size // 2)
-        time.sleep(0.2)
+        time.sleep(0.5)  # until the server has surely begun with it
         with stopping(target):
             deaf = wait_until_deaf(target, DEAF)
             require(deaf, f"no new request taken {DEAF:.0f} s after SIGTERM", "GET is answered 200")
