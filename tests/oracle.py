@@ -59,6 +59,11 @@ class Upload:
         with (self.server.level_folder / "incoming" / self.session_id).open("rb") as file:
             return file.read(self.acknowledged)
 
+    @property
+    def had_writer(self) -> bool:
+        """Whether a request has ever made itself the writer: the fence of a new upload is empty."""
+        return (self.server.level_folder / "incoming" / f"{self.session_id}.fence").stat().st_size > 0
+
     def chunk(self, offset: int | None = None) -> bytes:
         """The bytes of the chunk at ``offset``; without one, of the next."""
         start = self.acknowledged if offset is None else offset

@@ -63,6 +63,7 @@ def test_stopped_under_load_it_is_gone_soon_and_keeps_its_word(
         silent = [large(server, n) for n in range(3, 9)]
         for upload in silent:
             stalled.enter_context(upload.begin(0.5))
+        until(lambda: all(upload.had_writer for upload in silent), "their turns")
         begin = time.monotonic()
         server.terminate()
         assert server.wait_gone() == 0
@@ -109,10 +110,7 @@ def test_a_chunk_in_flight_gets_its_grace(serve: Serve) -> None:
     server = serve()
     upload = begin_upload(server)
     with upload.begin(0.5) as connection:
-        until(
-            lambda: (server.level_folder / "incoming" / f"{upload.session_id}.fence").stat().st_size,
-            "its turn",
-        )
+        until(lambda: upload.had_writer, "its turn")
         server.terminate()
         until(lambda: refuses(server.port), "the end of accepting", patience=3)
         connection.send(upload.chunk()[CHUNK // 2 :])

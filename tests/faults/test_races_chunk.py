@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Serve
 from tests.faults.faulty import GONE, Held, at_once, two_servers, until
 from tests.faults.hostile import assert_refused
-from tests.oracle import CHUNK, Upload, begin_upload, no_orphans, oracle, some_bytes
+from tests.oracle import CHUNK, Upload, begin_upload, finished, no_orphans, oracle, some_bytes
 from tests.raw_http import Answer, Connection, exchange
 from tests.servers import Server
 
@@ -85,7 +85,7 @@ def test_a_newcomer_does_not_wait_for_a_hanging_connection(serve: Serve, servers
     old, new = two_servers(serve) if servers == 2 else (serve(),) * 2
     upload = begin_upload(old)
     late = upload.begin(sent)
-    until(lambda: epoch_taken(upload), "the old writer's turn")
+    until(lambda: upload.had_writer, "the old writer's turn")
     begin = time.monotonic()
     newcomer = replace(upload, server=new)
     assert newcomer.put().status == HTTPStatus.OK
@@ -97,11 +97,22 @@ def test_a_newcomer_does_not_wait_for_a_hanging_connection(serve: Serve, servers
     oracle(newcomer)
 
 
+def test_a_writer_that_wakes_after_completion_changes_no_byte_of_the_file(serve: Serve) -> None:
+    """Its file is open, and is the finished one by now."""
+    upload = begin_upload(serve())
+    late = upload.begin(0.5)
+    until(lambda: upload.had_writer, "the old writer's turn")
+    upload.send_rest()
+    finished(upload)
+    assert_refused(send_the_rest_of_something_else(late, 0.5), HTTPStatus.CONFLICT, "offset-mismatch")
+    oracle(upload)
+
+
 def test_a_server_stopped_past_its_turn_changes_nothing(serve: Serve) -> None:
     stopped, other = two_servers(serve)
     upload = begin_upload(stopped)
     late = upload.begin(0.5)
-    until(lambda: epoch_taken(upload), "the first server's turn")
+    until(lambda: upload.had_writer, "the first server's turn")
     os.kill(stopped.worker.pid, signal.SIGSTOP)
     newcomer = replace(upload, server=other)
     assert newcomer.put().status == HTTPStatus.OK
@@ -131,9 +142,8 @@ def test_a_server_stopped_in_the_middle_of_a_write(serve: Serve, tmp_path: Path)
 
 def test_cancelled_in_the_middle_of_a_chunk(serve: Serve) -> None:
     upload = begin_upload(serve())
-    upload.put()
     with upload.begin(0.5) as late:
-        until(lambda: upload.server.worker.num_threads() > 3, "the chunk's request")
+        until(lambda: upload.had_writer, "the chunk's turn")
         begin = time.monotonic()
         assert exchange(upload.server.port, "DELETE", upload.path).status == HTTPStatus.NO_CONTENT
         assert time.monotonic() - begin < SOON
@@ -149,12 +159,3 @@ def send_the_rest_of_something_else(late: Connection, sent: float) -> Answer:
         with suppress(*GONE):
             late.send(b"\xff" * (CHUNK - int(CHUNK * sent)))
         return late.answer()
-
-
-def epoch_taken(upload: Upload) -> bool:
-    """Whether a writer has made itself the latest: the fence of a new upload is empty."""
-    return fence(upload).stat().st_size > 0
-
-
-def fence(upload: Upload) -> Path:
-    return upload.server.level_folder / "incoming" / f"{upload.session_id}.fence"
