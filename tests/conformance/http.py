@@ -67,7 +67,7 @@ class Answer:
     def in_words(self) -> str:
         """Status and code, or the beginning of the body."""
         told = self.json.get("code") or self.json.get("detail") or self.body[:80].decode("utf-8", "replace")
-        return f"{self.status} {told}".strip()
+        return " ".join(f"{self.status} {told}".split())
 
 
 @dataclass

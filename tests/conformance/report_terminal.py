@@ -36,7 +36,8 @@ def show_cases(cases: Sequence[Case]) -> None:
 def progress(total: int) -> Iterator[Callable[[Result], None]]:
     """A bar on stderr while cases run; nothing where stderr is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("conformance", total=total)
         yield lambda result: bar.update(task, advance=1, description=f"{result.case.slug:32}")
 

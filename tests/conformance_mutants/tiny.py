@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Final
 
 from tests.conformance.hooks import Hooks
 from tests.conformance.http import Address
+from tests.conformance.probe import find_target
 from tests.conformance.target import Target
 from tests.controlled_server import ControlledServer
 
@@ -39,9 +38,7 @@ def serve(folder: Path, source: str, ttl: float | None = None) -> Iterator[Targe
     commands = {name: f"{control} {name}" for name in ("restart", "stop", "start")}
     commands["stored"] = f"{sys.executable} -c '{STORED}' {data / 'bytes'}"
     try:
-        with urllib.request.urlopen(f"{address}/upload", timeout=10) as answer:
-            capabilities = json.load(answer)
-        yield Target(Address.of(address), capabilities, Hooks(commands, ttl))
+        yield find_target(Address.of(address), Hooks(commands, ttl), {})
     finally:
         server.kill()
 
