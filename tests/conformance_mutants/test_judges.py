@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tests.conformance_mutants.tiny import TINY_SERVER, serve
 
 SOURCE = TINY_SERVER.read_text()
 TTL = 2.0
+PATIENCE = 5.0
+"""Seconds for an answer that a mistake may have swallowed."""
 
 WITHOUT_A_MUTATION = {
     "complete/running": "the tiny server finalizes within the request",
@@ -60,7 +63,7 @@ def test_the_tiny_server_passes_what_shows_only_when_sessions_expire(tmp_path: P
 def test_a_mistake_is_caught_by_the_case_that_names_it(mutation: Mutation, tmp_path: Path) -> None:
     (case,) = select(CASES, [mutation.caught_by])
     with serve(tmp_path, mutation.applied(SOURCE), mutation.ttl) as target:
-        (result,) = run([case], target)
+        (result,) = run([case], replace(target, patience=PATIENCE))
     assert result.outcome is Outcome.FAILED, f"{result.outcome} {result.reason}"
     if case.word is MUST:
         assert exit_code([result]) == 1
