@@ -174,6 +174,8 @@ def finished(upload: Upload) -> dict[str, Any]:
     content = exchange(upload.server.port, "GET", f"/files/{file['fileId']}/content")
     assert content.body == upload.source
     assert len([f for f in files(upload.server) if f["fingerprint"] == file["fingerprint"]]) == 1
+    left = (upload.server.level_folder / "incoming").glob(f"{upload.session_id}*")
+    assert list(left) == [], "a finished upload has left something behind"
     return file
 
 
