@@ -81,7 +81,7 @@ def finalizing(target: Target) -> None:
     # Nobody can make a server slow from outside. So cancel and complete race, a little apart: whoever wins,
     # a cancel is 204 or this 409, and a file that was promised is there.
     for attempt in range(8):
-        upload = target.begin(chunks=1.5)
+        upload = target.begin(target.blob(target.sizes.minimum, f"race {attempt}"))
         target.put_chunks(upload)
         answers: list[Answer] = []
         asking = threading.Thread(target=lambda to=upload, into=answers: into.append(target.complete(to)))
@@ -92,6 +92,20 @@ def finalizing(target: Target) -> None:
         with variant(f"cancelled {attempt} ms after complete was asked for"):
             require(answers, "an answer to complete", "none")
             expect_one_of_two(target, upload, cancelled, answers[0])
+    for attempt in range(4):
+        name = unique_name(target, f"{attempt}.bin")
+        upload = target.begin(target.blob(target.sizes.minimum, name), fileName=name)
+        target.put_chunks(upload)
+        asked = target.request("POST", f"{upload.path}/complete")
+        expect(asked, status=(200, 202))
+        cancelled = target.cancel(upload)
+        with variant(f"cancelled after complete was answered {asked.status}"):
+            if cancelled.status == 204:
+                # So it was completed by then, or the cancel would have been 409: the file must be there.
+                expect_listed(target, name, 1, "as soon as a cancel after complete is 204")
+            else:
+                expect(cancelled, status=409, code="wrong-state")
+                expect_bytes(target, file_of(target.complete(upload)), upload.data)
 
 
 def expect_one_of_two(target: Target, upload: Upload, cancelled: Answer, completed: Answer) -> None:

@@ -10,6 +10,7 @@ from tests.conformance.forms import fingerprint
 from tests.conformance.http import Answer
 from tests.conformance.results import deliver, expect_bytes, expect_listed, has_files, unique_name
 from tests.conformance.rude import Writer, complete_at_once, put_after_death
+from tests.conformance.storage import expect_freed, stored, upload_to_measure
 from tests.conformance.target import Target, Upload
 from tests.conformance.ways import file_of, variant
 
@@ -117,6 +118,7 @@ def mime_type(target: Target) -> None:
     MUST,
     "After a refusal the bytes are gone, the session says `rejected` with its `problem`, a repeated "
     "complete is the same 422, and no record exists.",
+    alone=True,  # for what is stored to be this case's own
 )
 def rejected_state(target: Target) -> None:
     for code, ending in (("content-rejected", "png"), ("fingerprint-mismatch", "bin")):
@@ -140,6 +142,13 @@ def rejected_state(target: Target) -> None:
             expect(answer, status=200, state="completed", duplicate=False)
             expect_listed(target, honest, 1, "after the honest upload")
             expect_refused(target, upload, first, code)
+    with variant("what is stored"):
+        before = stored(target)
+        large = upload_to_measure(target, "case.png")
+        target.put_chunks(large)
+        full = stored(target)
+        expect(target.complete(large), status=422, code="content-rejected")
+        expect_freed(target, before, full, len(large.data), seconds=1)
 
 
 def expect_refused(target: Target, upload: Upload, first: Answer, code: str) -> None:
