@@ -25,6 +25,10 @@ FINALIZATION: Final = 20.0
 """Seconds that a small file may take from complete to completed."""
 
 
+SMALL: Final = 1024
+"""Bytes of a chunk where the server would take still smaller ones."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """Bytes: the smallest and largest chunk, the one taken without a wish, and the largest file."""
@@ -122,6 +126,11 @@ class Target:
             raise NotApplicable("the server does not say how large a file may be")
         return most
 
+    @property
+    def small(self) -> int:
+        """The chunk size that cases wish for: the smallest one that still has a beginning and a middle."""
+        return max(self.sizes.minimum, min(SMALL, self.sizes.maximum))
+
     def link(self, name: str) -> str:
         """The path of one of the advertised links.
 
@@ -191,14 +200,14 @@ class Target:
         return self.post_json(f"{self.upload_path}/init", members)
 
     def begin(self, data: bytes | None = None, *, chunks: float = 2.5, **members: Any) -> Upload:
-        """Open a session for ``data``, or for about ``chunks`` chunks of the smallest size.
+        """Open a session for ``data``, or for about ``chunks`` small chunks.
 
         The default, two whole chunks and a tail, is the smallest file that shows everything.
         """
         if data is None:
-            data = self.blob(max(1, int(self.sizes.minimum * chunks)))
+            data = self.blob(max(1, int(self.small * chunks)))
         answer = self.post_init(
-            **{"fileName": "case.bin", "fileSize": len(data), "chunkSize": self.sizes.minimum} | members
+            **{"fileName": "case.bin", "fileSize": len(data), "chunkSize": self.small} | members
         )
         expect(answer, status=201)
         session_id, size = answer.json.get("sessionId"), answer.json.get("chunkSize")

@@ -81,7 +81,7 @@ def finalizing(target: Target) -> None:
     # Nobody can make a server slow from outside. So cancel and complete race, a little apart: whoever wins,
     # a cancel is 204 or this 409, and a file that was promised is there.
     for attempt in range(8):
-        upload = target.begin(target.blob(target.sizes.minimum, f"race {attempt}"))
+        upload = target.begin(target.blob(target.small, f"race {attempt}"))
         target.put_chunks(upload)
         answers: list[Answer] = []
         asking = threading.Thread(target=lambda to=upload, into=answers: into.append(target.complete(to)))
@@ -94,7 +94,7 @@ def finalizing(target: Target) -> None:
             expect_one_of_two(target, upload, cancelled, answers[0])
     for attempt in range(4):
         name = unique_name(target, f"{attempt}.bin")
-        upload = target.begin(target.blob(target.sizes.minimum, name), fileName=name)
+        upload = target.begin(target.blob(target.small, name), fileName=name)
         target.put_chunks(upload)
         asked = target.request("POST", f"{upload.path}/complete")
         expect(asked, status=(200, 202))

@@ -18,7 +18,7 @@ from tests.conformance.ways import drop, expect_committed, variant
     "Every chunk but the last is exactly `chunkSize`, the last what is left; else 400.",
 )
 def exact_size(target: Target) -> None:
-    code, size = "wrong-chunk-size", target.sizes.minimum
+    code, size = "wrong-chunk-size", target.small
     for total, committed, lengths in (
         (size * 5 // 2, 0, (1, size // 2, size - 1, size + 1, 2 * size)),
         (size * 5 // 2, 1, (size // 2, size + 1, size * 3 // 2)),  # the last one's length; all that is left
@@ -96,7 +96,7 @@ def exceeds_declared_size(target: Target) -> None:
     "length-required", MUST, "No `Content-Length` is 411; together with `Transfer-Encoding` it is 400."
 )
 def length_required(target: Target) -> None:
-    upload = target.begin(target.blob(target.sizes.minimum))
+    upload = target.begin(target.blob(target.small))
     body = upload.data
     framed = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     common = target.base_headers() | {"x-upload-offset": "0", "Content-Type": OCTETS}
@@ -136,7 +136,7 @@ def length_required(target: Target) -> None:
     "media-type", MUST, "Any `Content-Type` but application/octet-stream, or any `Content-Encoding`, is 415."
 )
 def media_type(target: Target) -> None:
-    upload = target.begin(target.blob(target.sizes.minimum))
+    upload = target.begin(target.blob(target.small))
     for name, value in (
         ("Content-Type", "text/plain"),
         ("Content-Type", "application/json"),

@@ -96,7 +96,7 @@ def about_a_session(target: Target) -> Iterator[tuple[str, int, Answer]]:
 
     Before the first chunk and after it: 0 is an offset as well, and easily taken for none.
     """
-    upload = target.begin(target.blob(target.sizes.minimum + 7))
+    upload = target.begin(target.blob(target.small + 7))
     for number, here in (0, 0), (1, upload.chunk_size):
         for what, answer in _refusals(target, upload, here, upload.chunk(number)):
             yield what, here, answer

@@ -161,7 +161,7 @@ def _finish_whole(target: Target, upload: Upload) -> None:
     alone=True,
 )
 def stalled_connections(target: Target) -> None:
-    victims = [target.begin(target.blob(target.sizes.minimum)) for _ in range(4)]
+    victims = [target.begin(target.blob(target.small)) for _ in range(4)]
     with ExitStack() as stack:
         count = 0
         for number in range(_affordable()):
@@ -175,7 +175,7 @@ def stalled_connections(target: Target) -> None:
             # A connection may have to wait for its turn, but not each of them for the silent ones to end.
             healthy = replace(target, patience=HEALTHY)
             started = time.monotonic()
-            upload = healthy.begin(target.blob(target.sizes.minimum + 7))
+            upload = healthy.begin(target.blob(target.small + 7))
             healthy.finish(upload)
             seconds = time.monotonic() - started
             require(seconds < HEALTHY, f"to be done within {HEALTHY:.0f} seconds", f"{seconds:.1f} seconds")

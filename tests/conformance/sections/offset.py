@@ -21,7 +21,7 @@ TAIL: Final = 7
 
 def begin(target: Target) -> Upload:
     """A session for one chunk and a tail."""
-    return target.begin(target.blob(target.sizes.minimum + TAIL))
+    return target.begin(target.blob(target.small + TAIL))
 
 
 @SECTION.case(
