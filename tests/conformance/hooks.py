@@ -14,7 +14,7 @@ from typing import Final
 HOOKS: Final = {
     "restart": "kill the server without warning (SIGKILL) and start it again on the same address and data",
     "stop": "ask the server to leave (SIGTERM); return at once or when it has left",
-    "start": "start it again on the same address and data",
+    "start": "start it again on the same address and data, once it has left",
     "fill": "fill up the disk or quota below the server",
     "free": "make space again",
     "stored": "print how many bytes of uploads the server stores, as a number",
