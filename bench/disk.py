@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import click
+import psutil
 from rich.console import Console
 from rich.progress import Progress
 
@@ -70,7 +72,7 @@ class Rival:
 @click.option("--serve", default=serve_command, help="The command that starts the server to be measured.")
 def main(rounds: int, folder: str, results: str, serve: str) -> None:
     """Measure level 2 against the bars. Exit code 1: a bar is missed; 2: nothing could be measured."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     disk = Path(folder)
     if file_system(disk) in ("tmpfs", "ramfs"):
         raise click.UsageError("that folder is in memory; choose one on a disk with --folder")
@@ -88,12 +90,14 @@ def main(rounds: int, folder: str, results: str, serve: str) -> None:
 
 def _measure(rounds: int, disk: Path, serve: str, console: Console) -> Report:
     rivals, missing = _rivals(serve)
-    measurements = []
+    measurements: list[Measurement] = []
+    busy = []
     with Crew() as crew, Progress(console=console, transient=True) as progress:
         bar = progress.add_task("", total=rounds * len(rivals) + 2)
         for number in range(rounds):
             for rival in rivals:
                 progress.update(bar, description=f"round {number + 1}: {rival.name}")
+                busy.append(psutil.cpu_percent(interval=0.3))
                 measurements += _one_round(rival, number, disk, crew)
                 progress.advance(bar)
         progress.update(bar, description="level 2: memory")
@@ -106,6 +110,7 @@ def _measure(rounds: int, disk: Path, serve: str, console: Console) -> Report:
         machine=this_machine(disk),
         servers={rival.name: rival.words for rival in rivals},
         missing=missing,
+        busy_elsewhere=median(busy),
         uploads=list(LOADS),
         measurements=measurements,
         memory=memory,
@@ -135,7 +140,7 @@ def _one_round(rival: Rival, number: int, disk: Path, crew: Crew) -> list[Measur
     # A new server with an empty folder each time: nobody is measured on what another round left behind.
     with _folder(disk) as folder, rival.start(folder) as server:
         for uploads, file_size in LOADS.items():
-            warm_up(uploads * file_size)
+            warm_up(folder, uploads * file_size * 5 // 4)
             cpu: dict[str, float] = {}
 
             def note(phase: str, cpu: dict[str, float] = cpu) -> None:

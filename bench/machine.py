@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import platform
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,15 +44,17 @@ def file_system(folder: Path) -> str:
     return max(above, key=lambda mount: len(mount.mountpoint)).fstype if above else "unknown"
 
 
-def warm_up(size: int) -> None:
-    """Touch ``size`` bytes of memory and give them back.
+def warm_up(folder: Path, size: int) -> None:
+    """Write ``size`` bytes to a file in ``folder`` and remove it, so that the page cache has pages at hand.
 
-    A virtual machine may have returned its free memory to its host, and then pays for every page anew: a
-    buffered write costs six times the CPU. Whoever is measured first would pay for the others.
+    A virtual machine may return its free memory to its host within seconds, and then pays for every page
+    anew: a buffered write costs five times the CPU, which hits whoever happens to be measured at that moment.
+    Memory merely touched and freed does not help: the page cache takes its pages from elsewhere.
     """
-    with mmap.mmap(-1, size) as memory:
-        for offset in range(0, size, mmap.PAGESIZE):
-            memory[offset] = 1
+    block = bytes(MIB)
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        for _ in range(0, size, MIB):
+            file.write(block)
 
 
 def _processor() -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +15,8 @@ from rich.table import Table
 from bench.judge import Bar, Measurement, Memory, Stalled, median_of, ratio
 from bench.machine import Machine
 from bench.payload import MIB
+
+QUIET: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,14 @@ class Report:
     Attributes:
         servers: names in the order to show, with a word about each; the first is what is measured.
         missing: what could not be measured, and why.
+        busy_elsewhere: per cent of all CPUs that were busy while nothing of this run was; above
+            :data:`QUIET`, other work took part in the results.
     """
 
     machine: Machine
     servers: dict[str, str]
     missing: dict[str, str]
+    busy_elsewhere: float
     uploads: Sequence[int]
     measurements: Sequence[Measurement]
     memory: Memory
@@ -39,6 +45,12 @@ class Report:
         console.print(self._throughput())
         for name, why in self.missing.items():
             console.print(f"not installed: {name} ({why})", style="yellow")
+        if self.busy_elsewhere > QUIET:
+            console.print(
+                f"this machine was {self.busy_elsewhere:.0f} % busy with something else: "
+                "believe the ratios rather than the MiB/s, and neither too much",
+                style="yellow",
+            )
         memory, stalled = self.memory, self.stalled
         console.print(
             f"\nlevel 2, RSS of all processes: idle {_mib(memory.idle)}, one file {_mib(memory.one_file)}, "
