@@ -80,6 +80,7 @@ NO_JSON_OBJECT = {
     "a number of 5,000 digits": b'{"fileName": "a", "fileSize": ' + b"9" * 5_000 + b"}",
     "a number of 100,000 digits": b'{"fileName": "a", "fileSize": ' + b"9" * 100_000 + b"}",
     "huge": b" " * (5 * MIB) + b"{}",
+    "huge behind the object": b'{"fileName": "a", "fileSize": 1}' + b" " * 65_536,
 }
 
 

@@ -69,6 +69,20 @@ def test_stalled_clients_neither_stop_a_healthy_one_nor_stay(serve: Serve) -> No
     oracle(healthy)
 
 
+def test_clients_that_do_not_hang_up_delay_nobody(serve: Serve) -> None:
+    """Each is given two seconds to read its answer; the others must not wait for that, one after another."""
+    server = serve()
+    begin = time.monotonic()
+    with ExitStack() as stack:
+        for _ in range(10):
+            lingering = stack.enter_context(Connection(server.port))
+            assert_refused(
+                lingering.send(b"no HTTP\r\n\r\n").answer(), HTTPStatus.BAD_REQUEST, "invalid-request"
+            )
+        oracle(begin_upload(server))
+        assert time.monotonic() - begin < PROMPT
+
+
 def test_a_download_read_slowly_is_cut_off(serve: Serve) -> None:
     server = serve("--read-timeout", "1")
     upload = begin_upload(server, source=some_bytes(32 * MIB), chunk_size=8 * MIB)
