@@ -16,13 +16,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from level2_disk_chunks.carrier import carrying
 from level2_disk_chunks.fence import Fence, raise_fence, revoke
 from level2_disk_chunks.prefix_hash import PrefixHashes
 from shared.durable import disk_errors, read_range, sync_folder
 from shared.errors import StorageUnavailable, UploadLost
 from shared.ports import ChunkBody, StagedObject, Stray, Superseded
 from shared.session import Session
+
+BLOCK: Final = 256 * 1024
+"""Bytes of a chunk held in memory at once. 1 MiB is a few per cent faster and costs four times the memory
+with hundreds of uploads in flight."""
 
 FENCE_SUFFIX: Final = ".fence"
 
@@ -118,15 +121,13 @@ class DiskStore:
 
     def _write(self, fd: int, fence: Fence, body: ChunkBody, start: int) -> None:
         with fence.held():
-            if os.fstat(fd).st_size > start:
-                os.ftruncate(fd, start)  # what a cut-off writer left behind
+            os.ftruncate(fd, start)  # what a cut-off writer left behind
         position = start
+        block = memoryview(bytearray(min(BLOCK, body.length)))
         try:
-            with carrying(body) as carrier:
-                while count := carrier.fetch(body):
-                    with fence.held():
-                        carrier.store(fd, position)
-                    position += count
+            while count := body.readinto(block):
+                with fence.held():
+                    position += _write_all(fd, block[:count], position)
         except Superseded:
             raise
         except BaseException:
@@ -146,3 +147,12 @@ def _opened(path: Path) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def _write_all(fd: int, data: memoryview, position: int) -> int:
+    """`pwrite` until everything is written: a disk that is nearly full takes less than asked, and says so
+    only the next time."""
+    written = 0
+    while written < len(data):
+        written += os.pwrite(fd, data[written:], position + written)
+    return written

@@ -10,10 +10,7 @@ server's internals, so it lives here alone, and anything unexpected falls back t
 from __future__ import annotations
 
 import hashlib
-import os
-import select
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,18 +29,9 @@ STALLED: Final = (BlockingIOError, TimeoutError)
 """What a socket says when its receive timeout (set by shared.server) runs out."""
 
 
-class Source(Protocol):
-    """Where a body's bytes come from."""
-
-    @property
-    def spliceable(self) -> bool:
-        """Whether :meth:`splice` may be asked for."""
-
-    def receive(self, block: memoryview, /) -> int:
+class _Source(Protocol):
+    def __call__(self, block: memoryview, /) -> int:
         """Receive up to ``len(block)`` bytes; 0 means the sender has ended."""
-
-    def splice(self, pipe: int, most: int, /) -> int:
-        """Move up to ``most`` bytes into a pipe; only if ``spliceable``."""
 
 
 @dataclass
@@ -51,7 +39,7 @@ class TimedBody:
     """A body of a promised length from any source, with a deadline that only a dripping client can miss."""
 
     length: int
-    source: Source
+    receive: _Source
     deadline: float
     broken: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.monotonic
@@ -62,32 +50,19 @@ class TimedBody:
         want = min(len(block), self.length - self.arrived)
         filled = 0
         while filled < want:
-            filled += self._take(self.source.receive, block[filled:want])
+            try:
+                count = self.receive(block[filled:want])
+            except STALLED:
+                raise self._incomplete("fell silent") from None
+            except OSError:
+                raise self._incomplete("broke") from None
+            if count == 0:
+                raise self._incomplete("ended")
+            filled += count
+            self.arrived += count
+            if self.clock() > self.deadline and self.arrived < self.length:
+                raise self._incomplete("dripped")
         return filled
-
-    @property
-    def spliceable(self) -> bool:
-        """Whether the bytes can go from the socket into a pipe without entering this process."""
-        return self.source.spliceable
-
-    def splice(self, pipe: int, most: int, /) -> int:
-        """Like :meth:`readinto`, into a pipe; as many bytes as are there, but at least one."""
-        want = min(most, self.length - self.arrived)
-        return self._take(self.source.splice, pipe, want) if want else 0
-
-    def _take(self, receive: Callable[..., int], *where: object) -> int:
-        try:
-            count = receive(*where)
-        except STALLED:
-            raise self._incomplete("fell silent") from None
-        except OSError:
-            raise self._incomplete("broke") from None
-        if count == 0:
-            raise self._incomplete("ended")
-        self.arrived += count
-        if self.clock() > self.deadline and self.arrived < self.length:
-            raise self._incomplete("dripped")
-        return count
 
     def _incomplete(self, what: str) -> IncompleteBody:
         self.broken()
@@ -130,69 +105,21 @@ def chunk_body(environ: dict[str, Any], length: int, silence: float) -> TimedBod
             # Where the next request starts is unknown: gunicorn closes the connection.
             stream.failed = True  # type: ignore[attr-defined] # newer than the stubs
 
-    return TimedBody(length, _socket_source(environ) or StreamSource(stream), deadline, broken)
+    return TimedBody(length, _socket_source(environ) or plain_source(stream), deadline, broken)
 
 
-@dataclass(frozen=True)
-class StreamSource:
-    """The server's own stream: right everywhere, slower."""
+def plain_source(stream: IO[bytes]) -> _Source:
+    """Read through the server's own stream: right everywhere, slower."""
 
-    stream: IO[bytes]
-    spliceable: bool = False
-
-    def receive(self, block: memoryview, /) -> int:
-        """See :class:`Source`."""
-        data = self.stream.read(len(block))
+    def receive(block: memoryview, /) -> int:
+        data = stream.read(len(block))
         block[: len(data)] = data
         return len(data)
 
-    def splice(self, pipe: int, most: int, /) -> int:
-        """Never asked for: not spliceable."""
-        raise NotImplementedError
+    return receive
 
 
-@dataclass(frozen=True)
-class SocketSource:
-    """gunicorn's socket, past its parser.
-
-    What the parser read together with the headers comes first; anything beyond this body belongs to the next
-    request on the connection and stays. The parser's own count is kept: when a request is left early, it
-    knows how much of the body is still to come, and does not take it for the next request.
-    """
-
-    sock: socket.socket
-    reader: LengthReader
-    unreader: SocketUnreader
-
-    @property
-    def spliceable(self) -> bool:
-        """A TLS socket's bytes are not yet the body's."""
-        return not isinstance(self.sock, ssl.SSLSocket)
-
-    def receive(self, block: memoryview, /) -> int:
-        """See :class:`Source`."""
-        held = self._held(len(block))
-        block[: len(held)] = held
-        return self._counted(len(held) or self.sock.recv_into(block))
-
-    def splice(self, pipe: int, most: int, /) -> int:
-        """See :class:`Source`. What the parser holds, a few KiB at most, is written: it is here already."""
-        held = self._held(min(most, select.PIPE_BUF))
-        return self._counted(os.write(pipe, held) if held else os.splice(self.sock.fileno(), pipe, most))
-
-    def _held(self, most: int) -> bytes:
-        if not self.unreader.buf.tell():
-            return b""
-        held = self.unreader.take_buffered()
-        self.unreader.unread(held[most:])
-        return bytes(held[:most])
-
-    def _counted(self, count: int) -> int:
-        self.reader.length -= count
-        return count
-
-
-def _socket_source(environ: dict[str, Any]) -> SocketSource | None:
+def _socket_source(environ: dict[str, Any]) -> _Source | None:
     """Receive from gunicorn's socket, past its parser; None where that is not what runs here."""
     body, sock = environ.get("wsgi.input"), environ.get("gunicorn.socket")
     if not (isinstance(body, Body) and isinstance(sock, socket.socket)):
@@ -202,7 +129,24 @@ def _socket_source(environ: dict[str, Any]) -> SocketSource | None:
         return None
     if body.buf.tell():  # somebody has begun to read through the stream
         return None
-    return SocketSource(sock, reader, reader.unreader)
+    unreader = reader.unreader
+
+    def receive(block: memoryview, /) -> int:
+        # What the parser read together with the headers comes first. Anything beyond this body belongs to
+        # the next request on the connection and goes back.
+        if unreader.buf.tell():
+            held = unreader.take_buffered()
+            count = min(len(held), len(block))
+            block[:count] = held[:count]
+            unreader.unread(held[count:])
+        else:
+            count = sock.recv_into(block)
+        # The parser counts as well: when we leave early it knows how much of the body is still to come, and
+        # does not take it for the next request.
+        reader.length -= count
+        return count
+
+    return receive
 
 
 def discard_rest(environ: dict[str, Any], most: int, patience: float) -> None:
@@ -217,15 +161,15 @@ def discard_rest(environ: dict[str, Any], most: int, patience: float) -> None:
     """
     body: Any = environ.get("wsgi.input")
     sock: Any = environ.get("gunicorn.socket")
-    source = _socket_source(environ)
-    if source is None or body.failed or not 0 < body.reader.length <= most:
+    receive = _socket_source(environ)
+    if receive is None or body.failed or not 0 < body.reader.length <= most:
         return
     deadline = time.monotonic() + patience
     sink = memoryview(bytearray(64 * 1024))
     try:
         while body.reader.length > 0 and (left := deadline - time.monotonic()) > 0:
             sock.settimeout(left)
-            if source.receive(sink[: min(len(sink), body.reader.length)]) == 0:
+            if receive(sink[: min(len(sink), body.reader.length)]) == 0:
                 return
         sock.settimeout(None)
     except OSError:

@@ -1,7 +1,7 @@
-"""The body of a chunk, byte by byte: spliced or copied past gunicorn's parser, and through its own stream.
+"""The body of a chunk, byte by byte: past gunicorn's parser, and through its own stream.
 
-All ways must give the same answers. The fast ones lean on gunicorn's internals and step aside when they look
-different; so that an upgrade cannot make them step aside unnoticed, the first server here has no other.
+Both ways must give the same answers. The fast way leans on gunicorn's internals and steps aside when they
+look different; so that an upgrade cannot make it step aside unnoticed, the first server here has no other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 import pytest
 
-from level2_disk_chunks.carrier import BLOCK
+from level2_disk_chunks.disk_store import BLOCK
 from shared.body import chunk_body
 from tests.faults.faulty import GONE, until, with_fault
 from tests.faults.hostile import assert_refused
@@ -30,16 +30,12 @@ CHUNK = 2 * BLOCK + 1000
 SOURCE = some_bytes(3 * CHUNK)
 
 WAYS = {
-    "spliced": "before level2_disk_chunks.carrier:Copied 0 refuse",
-    "copied": "before level2_disk_chunks.carrier:can_splice 0 skip",
+    "past the parser": "before shared.body:plain_source 0 refuse",
     "through the stream": "before shared.body:_socket_source 0 skip",
 }
 
 
-seen_only = pytest.mark.parametrize("server", ["copied", "through the stream"], indirect=True)
-"""Bytes that are looked at are copied into this process, also where they could be spliced."""
-
-past_the_parser_only = pytest.mark.parametrize("server", ["spliced", "copied"], indirect=True)
+past_the_parser_only = pytest.mark.parametrize("server", ["past the parser"], indirect=True)
 """What gunicorn's own stream cannot do: it blocks until it has all it was asked for, and closes the
 connection rather than read away what a refused client still sends."""
 
@@ -187,7 +183,6 @@ VERDICTS = {
 }
 
 
-@seen_only
 @pytest.mark.parametrize(("digest", "code"), VERDICTS.values(), ids=VERDICTS)
 def test_content_digest(upload: Upload, digest: str, code: str | None) -> None:
     with Connection(upload.server.port) as connection:

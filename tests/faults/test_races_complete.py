@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.body import StreamSource, TimedBody
+from shared.body import TimedBody
 from shared.errors import Refused
 from shared.uploads import NewUpload, Uploads
 from tests.conftest import Serve
@@ -143,8 +143,8 @@ def put_elsewhere(other: Uploads, session_id: str, source: bytes) -> None:
     """All chunks."""
     while (session := other.status(session_id)).next_length:
         start = session.committed_offset
-        data = StreamSource(io.BytesIO(source[start : start + session.next_length]))
-        other.append(session_id, start, TimedBody(session.next_length, data, math.inf))
+        data = io.BytesIO(source[start : start + session.next_length])
+        other.append(session_id, start, TimedBody(session.next_length, data.readinto, math.inf))
 
 
 def finish_elsewhere(other: Uploads, session_id: str) -> None:
