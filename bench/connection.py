@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -91,8 +91,16 @@ class Connection:
         self._http.endheaders()
 
     def answer(self) -> Answer:
-        """Wait for the answer to what was sent."""
-        response = self._http.getresponse()
+        """Wait for the answer to what was sent.
+
+        Raises:
+            Unexpected: there is none.
+        """
+        try:
+            response = self._http.getresponse()
+        except RemoteDisconnected:
+            # The kernel's time limit looks the same to the library.
+            raise Unexpected(f"hung up, or was silent for {PATIENCE} s") from None
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, headers, response.read())
 

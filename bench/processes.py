@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-READY: Final = 20.0
+READY: Final = 60.0
 """Seconds that a server may take until it says its address."""
 
 LEAVE: Final = 15.0
