@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from level2_disk_chunks.app import create_app
@@ -62,7 +63,12 @@ class Upload:
     @property
     def had_writer(self) -> bool:
         """Whether a request has ever made itself the writer: the fence of a new upload is empty."""
-        return (self.server.level_folder / "incoming" / f"{self.session_id}.fence").stat().st_size > 0
+        return self.fence.stat().st_size > 0
+
+    @property
+    def fence(self) -> Path:
+        """The file that says who may write."""
+        return self.server.level_folder / "incoming" / f"{self.session_id}.fence"
 
     def chunk(self, offset: int | None = None) -> bytes:
         """The bytes of the chunk at ``offset``; without one, of the next."""

@@ -125,6 +125,8 @@ def test_a_failing_system_call_is_never_an_acknowledgement(
     server = serve()
     upload = begin_upload(server)
     upload.put()
+    with (server.level_folder / "incoming" / upload.session_id).open("ab") as stored:
+        stored.write(b"what a cut-off writer left behind, and what has to be truncated first")
     with Injected(server, injection, path=server.level_folder / place.format(upload.session_id)) as injected:
         answer = upload.put()
         assert injected.happened == 1
@@ -172,9 +174,9 @@ def test_a_failure_at_complete_is_tried_again(serve: Serve, injection: str, plac
 
 @pytest.mark.parametrize("call", [2, 3, 4])
 def test_a_disk_that_takes_half_of_a_write_is_asked_again(serve: Serve, call: int) -> None:
-    """1 is the fence's; then blocks of 256 KiB."""
+    """1 is the fence's; then the chunk's blocks."""
     server = serve(**with_fault(f"before os:pwrite {call} short"))
-    upload = begin_upload(server, size=3 * MIB, chunk_size=MIB)
+    upload = begin_upload(server, size=5 * MIB, chunk_size=2 * MIB)
     oracle(upload)
 
 

@@ -28,7 +28,6 @@ APPEND = (
     f"before {COMMIT} 3",
     f"after {COMMIT} 3",  # claimed, nothing written
     "after level2_disk_chunks.fence:Fence.take_over 2",
-    "after os:ftruncate 2",
     "after os:pwrite 4",  # 3 was the fence's
     "before os:fdatasync 2",
     "after os:fdatasync 2",
