@@ -12,7 +12,8 @@ import logging
 import os
 import queue
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,10 @@ TURN: Final = 16
 
 POLITENESS: Final = 10
 """`nice` of the background thread: requests come first, also on a busy machine."""
+
+LONGEST_WAIT: Final = 0.25
+"""Seconds to wait for a moment without writers. A server that is never without them hashes on all the same,
+a turn each time, so that `complete` does not find everything still to do."""
 
 
 @dataclass
@@ -47,6 +52,25 @@ class PrefixHashes:
         self._lock = threading.Lock()
         self._turns: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._gap = threading.Condition()
+        self._writers = 0
+
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """Within: a chunk is being written, and hashing waits, a while at least.
+
+        SHA-256 takes more of a core than writing does. Beside four uploads on two cores it would slow each of
+        them, while most uploads come over lines that leave long gaps.
+        """
+        with self._gap:
+            self._writers += 1
+        try:
+            yield
+        finally:
+            with self._gap:
+                self._writers -= 1
+                if not self._writers:
+                    self._gap.notify_all()
 
     def advance(self, session_id: str, path: Path, committed: int) -> None:
         """Tell that the first ``committed`` bytes of ``path`` will not change any more."""
@@ -88,7 +112,10 @@ class PrefixHashes:
         with suppress(OSError, AttributeError):  # on Linux a thread has a nice value of its own
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), POLITENESS)
         while True:
-            self._take_turn(self._turns.get())
+            session_id = self._turns.get()
+            with self._gap:
+                self._gap.wait_for(lambda: not self._writers, LONGEST_WAIT)
+            self._take_turn(session_id)
 
     def _take_turn(self, session_id: str) -> None:
         with self._lock:
