@@ -1,7 +1,7 @@
 """Blocks of memory that chunks pass through, used again and again.
 
-A new block for each chunk costs the kernel hundreds of page faults, a fifth of all the CPU that a chunk takes
-(ARCHITECTURE.md has the figures). A few are kept instead; what a burst needs beyond them is given back.
+A new block for each chunk costs the kernel a page fault for every 4 KiB of it. A few blocks are kept instead;
+what a burst needs beyond them is given back.
 """
 
 from __future__ import annotations

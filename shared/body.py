@@ -140,10 +140,7 @@ def _socket_source(environ: dict[str, Any]) -> _Source | None:
             block[:count] = held[:count]
             unreader.unread(held[count:])
         else:
-            # Until the block is full: each wake-up in between would take the interpreter's lock away from
-            # the other uploads. A receive timeout ends it as well, with the bytes so far, so a silent client
-            # is noticed within twice the time it is allowed.
-            count = sock.recv_into(block, 0, socket.MSG_WAITALL)
+            count = sock.recv_into(block)
         # The parser counts as well: when we leave early it knows how much of the body is still to come, and
         # does not take it for the next request.
         reader.length -= count
