@@ -1,6 +1,6 @@
 """SHA-256 of whole files, without slowing the chunks down.
 
-Hashed inside the request, SHA-256 costs four fifths of the throughput (ARCHITECTURE.md has the figures). So a
+Where the processor has no instructions for it, SHA-256 takes several times what writing a chunk takes. So a
 thread reads behind the writers, over bytes that are committed, and `complete` waits for the tail only. The
 state is in memory: after a restart it is built again from the file, in the background like before.
 """

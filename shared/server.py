@@ -1,6 +1,6 @@
 """Runs a level under gunicorn: one process with many threads, and every limit a deployed server needs.
 
-Why this server and this shape is measured in ARCHITECTURE.md. In short: a thread per request is simple, the
+Why this server and this shape stands in ARCHITECTURE.md. In short: a thread per request is simple, the
 transfer itself releases the interpreter lock, and gunicorn lets the body be read straight off its socket.
 """
 

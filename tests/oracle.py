@@ -130,7 +130,7 @@ class Upload:
             answer = self.put()
             assert answer.status == 200, answer
 
-    def complete(self, patience: float = 30.0) -> Answer:
+    def complete(self, patience: float = 60.0) -> Answer:
         """Complete, and poll while that is running."""
         answer = exchange(self.server.port, "POST", f"{self.path}/complete")
         deadline = time.monotonic() + patience

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds until a test gives up on an answer. Never a measure of anything."""
 
 Headers = Iterable[tuple[str, str]]

@@ -27,7 +27,7 @@ def with_fault(fault: str) -> dict[str, Any]:
     return {"command": (sys.executable, "-m", "tests.faults.launcher", fault)}
 
 
-def until(condition: Callable[[], object], what: str, patience: float = 20.0) -> None:
+def until(condition: Callable[[], object], what: str, patience: float = 60.0) -> None:
     """Wait for something that another process brings about; fail with ``what`` if it never comes."""
     deadline = time.monotonic() + patience
     while not condition():
