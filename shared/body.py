@@ -1,9 +1,10 @@
 """Reading a chunk off the wire: counted, timed, verified, a block at a time.
 
 Why not ``request.stream``: WSGI servers end a short body silently, so bytes must be counted anyway; and
-gunicorn's own reader copies every byte several times. So where the server is gunicorn, its parser is asked for what it has already
-buffered, and the rest is received from the socket straight into the caller's block. That leans on the
-server's internals, so it lives here alone, and anything unexpected falls back to :func:`plain_source`.
+gunicorn's own reader copies every byte several times. So where the server is gunicorn, its parser is asked
+for what it has already buffered, and the rest is received from the socket straight into the caller's block.
+That leans on the server's internals, so it lives here alone, and anything unexpected falls back to
+:func:`plain_source`.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ import psutil
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 COMMAND: Final = (str(Path(sys.executable).with_name("upload-levels")),)
 START_TIMEOUT: Final = 75.0
-"""Seconds until a server must have said that it is ready: generous, for a start waits for the disk to sync, and
-so does whoever else is busy with that disk. Never a measure of anything."""
+"""Seconds until a server must have said that it is ready. Never a measure of anything: a start waits for the
+disk to sync, and so does whoever else is busy with that disk."""
 
 
 class DidNotStart(AssertionError):
