@@ -107,8 +107,13 @@ class Server:
 
     def signal_all(self, number: signal.Signals) -> None:
         """A signal to the arbiter and its worker."""
-        with suppress(ProcessLookupError):
+        if self.process.poll() is None:
             os.killpg(self.process.pid, number)
+            return
+        # Once the arbiter has been waited for, its number may be somebody else's, and so may its group's.
+        for process in self._family:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def wait_gone(self, timeout: float = 15.0) -> int:
         """Wait until the process has left; return its exit code."""
