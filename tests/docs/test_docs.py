@@ -101,9 +101,10 @@ def test_make_targets_and_commands_exist(document: str) -> None:
 
 
 def test_make_demo_is_the_tour() -> None:
-    """`tests.docs.console` runs the tour where the README says `make demo`."""
+    """`tests.docs.console` runs the tour where the README says `make demo`. Under `make test` this make is
+    the second one, and would say which directory it enters and leaves."""
     made = subprocess.run(
-        ["make", "-n", "-o", ".venv/.installed", "demo", "ARGS=--once"],
+        ["make", "--no-print-directory", "-n", "-o", ".venv/.installed", "demo", "ARGS=--once"],
         cwd=ROOT,
         capture_output=True,
         text=True,
