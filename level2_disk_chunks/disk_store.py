@@ -4,12 +4,13 @@
     incoming/<session>.fence    who may write them (fence.py)
     objects/<session>           complete; appears all at once
 
-Why one file and not one a chunk: joining chunk files at the end would write every byte twice. Why not sparse
-preallocation at init: a client could reserve the disk by declaring sizes.
+Why one file and not one a chunk: joining chunk files at the end would write every byte twice. Why is space
+set aside chunk by chunk, not for the whole file at init: a client could reserve the disk by declaring sizes.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,10 +22,16 @@ from level2_disk_chunks.fence import Fence, raise_fence, revoke
 from level2_disk_chunks.prefix_hash import PrefixHashes
 from shared.durable import disk_errors, read_range, sync_folder
 from shared.errors import StorageUnavailable, UploadLost
+from shared.limits import MIB
 from shared.ports import ChunkBody, StagedObject, Stray, Superseded
 from shared.session import Session
 
 FENCE_SUFFIX: Final = ".fence"
+
+RESERVED: Final = 8 * MIB
+"""Bytes of disk set aside ahead of a writer: the default chunk in one step. Space that is allocated at once
+is looked for once, not anew for every page, and a full disk shows before the bytes are sent. No more than
+this, and nothing before the first byte has come: clients that promise and do not send reserve little."""
 
 
 class DiskStore:
@@ -121,11 +128,13 @@ class DiskStore:
         with fence.held():
             if os.fstat(fd).st_size > start:
                 os.ftruncate(fd, start)  # what a cut-off writer left behind
-        position = start
+        position = reserved = start
         try:
             with self._blocks.one() as block:
                 while count := body.readinto(block):
                     with fence.held():
+                        if position + count > reserved:
+                            reserved = _reserve(fd, position, start + body.length)
                         position += _write_all(fd, block[:count], position)
         except Superseded:
             raise
@@ -146,6 +155,21 @@ def _opened(path: Path) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def _reserve(fd: int, position: int, end: int) -> int:
+    """Set aside the disk space of what comes next; return how far.
+
+    The file grows with it. Bytes beyond the committed offset mean nothing, whether they were written or not.
+    """
+    stop = min(position + RESERVED, end)
+    try:
+        os.posix_fallocate(fd, position, stop - position)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        # A file system that cannot reserve is written to all the same.
+    return stop
 
 
 def _write_all(fd: int, data: memoryview, position: int) -> int:

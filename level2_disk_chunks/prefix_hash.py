@@ -29,7 +29,7 @@ TURN: Final = 16
 POLITENESS: Final = 10
 """`nice` of the background thread: requests come first, also on a busy machine."""
 
-LONGEST_WAIT: Final = 0.25
+LONGEST_WAIT: Final = 1.0
 """Seconds to wait for a moment without writers. A server that is never without them hashes on all the same,
 a turn each time, so that `complete` does not find everything still to do."""
 

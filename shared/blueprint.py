@@ -56,7 +56,8 @@ def upload_blueprint(
     @routes.put("/upload/<session_id>")
     def append(session_id: str) -> ResponseReturnValue:
         with telling_offset(uploads, session_id):
-            offset, body = chunk(silence)
+            with unknown_first(uploads, session_id):
+                offset, body = chunk(silence)
             session = uploads.append(session_id, offset, body)
         return with_offset(jsonify(uploadedBytes=session.committed_offset), session)
 
@@ -73,7 +74,8 @@ def upload_blueprint(
     @routes.post("/upload/<session_id>/complete")
     def complete(session_id: str) -> ResponseReturnValue:
         with telling_offset(uploads, session_id):
-            fingerprint = wire.parse_complete(json_body(optional=True))
+            with unknown_first(uploads, session_id):
+                fingerprint = wire.parse_complete(json_body(optional=True))
             session = uploads.complete(session_id, fingerprint)
         if session.state is State.FINALIZING:
             session = finalizations.run(session_id)
@@ -101,15 +103,26 @@ def chunk(silence: float) -> tuple[int, ChunkBody]:
 
 @contextmanager
 def telling_offset(uploads: Uploads, session_id: str) -> Iterator[None]:
-    """Within: an unknown session is 404 before anything else is found wrong, and every other error says how
-    many bytes the server has, so that the client need not ask."""
-    uploads.status(session_id)
+    """Within: every error says how many bytes the server has, so that the client need not ask."""
     try:
         yield
     except UploadError as error:
         if error.uploaded_bytes is None:
             with suppress(UploadError):
                 error.uploaded_bytes = uploads.status(session_id).committed_offset
+        raise
+
+
+@contextmanager
+def unknown_first(uploads: Uploads, session_id: str) -> Iterator[None]:
+    """Within: whatever is wrong with the request, an unknown session is 404 first.
+
+    Looked up only when something is wrong: a good request meets its session in the use case anyway.
+    """
+    try:
+        yield
+    except UploadError:
+        uploads.status(session_id)
         raise
 
 

@@ -1,4 +1,5 @@
-"""A disk that is really full, under both SQL stores: said so, nothing lost, going on when there is room."""
+"""A disk that is really full, under the SQL stores and under chunks: said so, nothing lost, going on when
+there is room."""
 
 from __future__ import annotations
 
@@ -9,14 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from level2_disk_chunks.disk_store import RESERVED, DiskStore
 from shared.catalogue import Catalogue
-from shared.errors import InsufficientStorage
+from shared.errors import IncompleteBody, InsufficientStorage
+from shared.limits import MIB
 from shared.session import Session
 from shared.sessions import open_session_store
+from tests.contract.byte_store_contract import Sent, Upload
 from tests.contract.session_store_contract import append
 from tests.sessions_made import a_session
 
 pytestmark = pytest.mark.root
+
+FENCE = 4096
+"""Bytes that the file beside the data takes."""
 
 
 @pytest.fixture
@@ -95,3 +102,30 @@ def test_starting_on_a_full_disk_says_so(small_disk: Path) -> None:
         open_session_store("sqlite", small_disk)
     ballast.unlink()
     open_session_store("sqlite", small_disk).close()
+
+
+def test_a_chunk_that_does_not_fit_is_refused_at_its_first_block(small_disk: Path) -> None:
+    """Not after megabytes were sent for nothing; and what was set aside for it is free again."""
+    store = DiskStore(small_disk)
+    kept, chunk = Upload(store, b"a" * 1000, 1000), Sent(bytes(2 * MIB))
+    with pytest.raises(InsufficientStorage):
+        Upload(store, bytes(2 * MIB), 2 * MIB).append(chunk)
+    assert chunk.position <= chunk.largest < MIB
+    kept.send_all()
+    assert kept.content() == kept.data
+
+
+def test_a_client_that_stalls_reserves_no_more_than_a_step(tmp_path: Path) -> None:
+    """Whoever announces a huge chunk and sends its beginning must not hold the disk."""
+    store = DiskStore(tmp_path)
+    held = []
+
+    def look(position: int) -> None:
+        held.append(sum(path.stat().st_blocks * 512 for path in store.incoming.iterdir()))
+
+    body = Sent(bytes(64 * MIB), stop=600_000, before=look)
+    with pytest.raises(IncompleteBody):
+        Upload(store, bytes(64 * MIB), 64 * MIB).append(body)
+    assert held[0] <= FENCE
+    assert max(held) <= RESERVED + FENCE
+    assert not any(path.stat().st_blocks for path in store.incoming.iterdir() if path.suffix != ".fence")
