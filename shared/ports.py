@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.allowance import UNBOUNDED, Allowance
 from shared.files import FileRecord
 from shared.session import Session, State
 
@@ -122,8 +123,21 @@ class SessionStore(Protocol):
     durable: bool
     """Whether sessions survive this process."""
 
-    def insert(self, session: Session) -> None:
-        """Add a new session."""
+    def insert(self, session: Session, allowance: Allowance = UNBOUNDED) -> None:
+        """Add a new session if ``allowance`` has room for it. Looking and adding are one step: of any number
+        of rivals exactly as many get in as there is room for.
+
+        Raises:
+            TooManySessions, InsufficientStorage: see :meth:`Allowance.check`; nothing was added.
+            StorageFailure: there is a session of this id.
+        """
+
+    def check_room(self, owner: str, declared_size: int, allowance: Allowance) -> None:
+        """What :meth:`insert` would say now, without adding anything: a look ahead, and no promise.
+
+        Raises:
+            TooManySessions, InsufficientStorage: see :meth:`Allowance.check`.
+        """
 
     def get(self, session_id: str) -> Session | None:
         """The session as it stands now."""
@@ -141,9 +155,6 @@ class SessionStore(Protocol):
 
     def delete(self, current: Session) -> bool:
         """Remove the session and its receipts under the same condition as :meth:`replace`."""
-
-    def count(self, state: State, at_most: int) -> int:
-        """How many sessions are in ``state``, counting no further than ``at_most``."""
 
     def in_state(self, state: State, limit: int) -> Sequence[Session]:
         """Up to ``limit`` sessions in ``state``, those with the smallest ``lease_until`` first."""

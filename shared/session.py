@@ -31,6 +31,9 @@ class State(StrEnum):
     REJECTED = "rejected"
 
 
+UNFINISHED: Final = frozenset({State.UPLOADING, State.FINALIZING})
+
+
 class Event(StrEnum):
     """What can happen to a session."""
 
@@ -152,6 +155,11 @@ class Session:
         WrongState: finalization has begun and cannot be called back.
         """
         self._require(Event.CANCEL)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it holds storage that is no file yet (see :class:`~shared.allowance.Allowance`)."""
+        return self.state in UNFINISHED
 
     @property
     def next_length(self) -> int:

@@ -11,17 +11,21 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from shared.allowance import Allowance
 from shared.errors import (
     REFUSALS,
     ContentRejected,
+    InsufficientStorage,
     InvalidRequest,
     MemberError,
     OffsetMismatch,
     SessionNotFound,
     StorageUnavailable,
     TooManySessions,
+    UploadError,
     UploadLost,
 )
 from shared.limits import Limits
@@ -40,7 +44,10 @@ ends early only when twenty newcomers arrive within a few milliseconds; the clie
 
 @dataclass(frozen=True)
 class NewUpload:
-    """What a client declares at init. Sizes in bytes; ``fingerprint`` is hex or ``""``."""
+    """What a client declares at init. Sizes in bytes; ``fingerprint`` is hex or ``""``.
+
+    ``quota`` is what the owner's unfinished uploads may declare together, bytes; None: no limit.
+    """
 
     file_name: str
     declared_size: int
@@ -48,6 +55,7 @@ class NewUpload:
     fingerprint: str = ""
     chunk_size: int | None = None
     owner: str = ""
+    quota: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,11 +90,12 @@ class Uploads:
         Raises:
             FileTooLarge: more than the largest file.
             TooManySessions: as many unfinished uploads as are allowed at once.
+            InsufficientStorage: the owner's quota has no room for it.
         """
         self.limits.check_declared_size(new.declared_size)
-        most = self.lifetimes.max_sessions
-        if self.sessions.count(State.UPLOADING, most) >= most:
-            raise TooManySessions(retry_after=60)
+        allowance = Allowance(self.lifetimes.max_sessions, new.quota)
+        # A look ahead, so that a crowd that is refused costs the byte store nothing; `insert` decides.
+        self.sessions.check_room(new.owner, new.declared_size, allowance)
         now = self.clock()
         session_id = secrets.token_urlsafe(SESSION_ID_BYTES)
         # The bytes' place comes first: a crash before the insert leaves a stray that the sweep finds, while
@@ -104,7 +113,13 @@ class Uploads:
             created_at=now,
             expires_at=now + self.lifetimes.session_ttl,
         )
-        self.sessions.insert(session)
+        try:
+            self.sessions.insert(session, allowance)
+        except (TooManySessions, InsufficientStorage):
+            # Rivals took the room meanwhile. A place that cannot be given back now is a stray for the sweep.
+            with suppress(UploadError):
+                self.store.abort(session_id, storage)
+            raise
         return session
 
     def status(self, session_id: str) -> Session:

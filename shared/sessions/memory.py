@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from heapq import nsmallest
 from itertools import islice
 
+from sortedcontainers import SortedSet
+
+from shared.allowance import UNBOUNDED, Allowance
 from shared.errors import StorageFailure
-from shared.session import Session, State
+from shared.session import Event, Session, State
 
 
 class MemorySessionStore:
@@ -27,12 +29,22 @@ class MemorySessionStore:
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._receipts: dict[str, dict[int, str]] = {}
+        # Sorted (moment, id) pairs: what is asked of all sessions is asked of their beginnings.
+        self._by_lease = {state: SortedSet() for state in State}
+        self._by_expiry = SortedSet()
+        self._unfinished = 0
+        self._owner_bytes: dict[str, int] = {}
 
-    def insert(self, session: Session) -> None:
+    def insert(self, session: Session, allowance: Allowance = UNBOUNDED) -> None:
         with self._lock:
             if session.session_id in self._sessions:
                 raise StorageFailure("A session of this id exists already.")
-            self._sessions[session.session_id] = session
+            allowance.check(self._unfinished, self._owner_bytes.get(session.owner, 0), session.declared_size)
+            self._add(session)
+
+    def check_room(self, owner: str, declared_size: int, allowance: Allowance) -> None:
+        with self._lock:
+            allowance.check(self._unfinished, self._owner_bytes.get(owner, 0), declared_size)
 
     def get(self, session_id: str) -> Session | None:
         with self._lock:
@@ -42,7 +54,8 @@ class MemorySessionStore:
         with self._lock:
             if not self._is(current):
                 return False
-            self._sessions[current.session_id] = new
+            self._remove(self._sessions[current.session_id])
+            self._add(new)
             if receipt is not None:
                 self._receipts.setdefault(current.session_id, {})[current.chunk_number] = receipt
             return True
@@ -56,26 +69,42 @@ class MemorySessionStore:
         with self._lock:
             if not self._is(current):
                 return False
-            del self._sessions[current.session_id]
+            self._remove(self._sessions[current.session_id])
             self._receipts.pop(current.session_id, None)
             return True
 
-    def count(self, state: State, at_most: int) -> int:
-        with self._lock:
-            return sum(1 for _ in islice((s for s in self._sessions.values() if s.state is state), at_most))
-
     def in_state(self, state: State, limit: int) -> Sequence[Session]:
         with self._lock:
-            there = [session for session in self._sessions.values() if session.state is state]
-        return nsmallest(limit, there, key=lambda session: session.lease_until)
+            return [self._sessions[session_id] for _, session_id in self._by_lease[state][:limit]]
 
     def expired(self, now: float, limit: int) -> Sequence[Session]:
         with self._lock:
-            over = [session for session in self._sessions.values() if session.is_expired(now)]
-        return nsmallest(limit, over, key=lambda session: session.expires_at)
+            first = [self._sessions[session_id] for _, session_id in islice(self._by_expiry, limit)]
+        return [session for session in first if session.is_expired(now)]
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def _add(self, session: Session) -> None:
+        self._sessions[session.session_id] = session
+        self._by_lease[session.state].add((session.lease_until, session.session_id))
+        if session.allows(Event.EXPIRE):
+            self._by_expiry.add((session.expires_at, session.session_id))
+        self._count(session, 1)
+
+    def _remove(self, session: Session) -> None:
+        del self._sessions[session.session_id]
+        self._by_lease[session.state].remove((session.lease_until, session.session_id))
+        self._by_expiry.discard((session.expires_at, session.session_id))
+        self._count(session, -1)
+
+    def _count(self, session: Session, sign: int) -> None:
+        if session.is_unfinished:
+            self._unfinished += sign
+            owner_bytes = self._owner_bytes.get(session.owner, 0) + sign * session.declared_size
+            self._owner_bytes[session.owner] = owner_bytes
+            if not owner_bytes:
+                del self._owner_bytes[session.owner]
 
     def _is(self, current: Session) -> bool:
         there = self._sessions.get(current.session_id)

@@ -1,4 +1,4 @@
-"""The two tables of the SQL session store, and a session as a row of the first."""
+"""The tables of the SQL session store, and a session as a row of the first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, MetaData, Row, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, MetaData, Numeric, Row, Table, Text
 
 from shared.files import FileRecord
 from shared.session import Session, State
@@ -50,6 +50,25 @@ RECEIPTS: Final = Table(
     sqlite_with_rowid=False,  # the primary key is the table: one tree to write to, not two
 )
 """One row a chunk, so that the 10,000th costs what the first did. No foreign key: `delete` removes both."""
+
+TALLIES: Final = Table(
+    "tallies",
+    SCHEMA,
+    Column("scope", Text, primary_key=True),
+    Column("sessions", BigInteger, nullable=False),
+    Column("bytes", Numeric, nullable=False),  # sums of sizes that may each be as large as a BigInteger
+)
+"""Unfinished sessions and what they declare: one row an owner, and one for all together. Counted as they come
+and go, in their transactions, because counting them when asked costs more the more there are."""
+
+EVERYBODY: Final = "all"
+"""The scope of all owners together."""
+
+
+def owner_scope(owner: str) -> str:
+    """The scope of one owner; never the one of all."""
+    return f"owner {owner}"
+
 
 FIELDS: Final = tuple(field.name for field in fields(Session))
 

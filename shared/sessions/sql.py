@@ -17,15 +17,16 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    func,
     insert,
-    literal_column,
     select,
     update,
 )
 
+from shared.allowance import UNBOUNDED, Allowance
 from shared.database import Database
+from shared.errors import StorageUnavailable
 from shared.session import TRANSITIONS, Event, Session, State
+from shared.sessions import tallies
 from shared.sessions.schema import COLUMNS, FIELDS, RECEIPTS, SCHEMA, SESSIONS, from_row, to_row
 
 CONDITION: Final = ("session_id", "state", "committed_offset", "writer_epoch")
@@ -59,12 +60,6 @@ GET_RECEIPTS: Final = (
     .order_by(RECEIPTS.c.number)
 )
 DELETE_RECEIPTS: Final = delete(RECEIPTS).where(RECEIPTS.c.session_id == bindparam("gone"))
-COUNT: Final = select(func.count()).select_from(
-    select(literal_column("1"))
-    .where(SESSIONS.c.state == bindparam("state"))
-    .limit(bindparam("at_most"))
-    .subquery()
-)
 IN_STATE: Final = (
     select(*COLUMNS)
     .where(SESSIONS.c.state == bindparam("state"))
@@ -77,6 +72,7 @@ EXPIRED: Final = (
     .order_by(SESSIONS.c.expires_at)
     .limit(bindparam("limit"))
 )
+MAX_LOOKS: Final = 20
 EXPIRING: Final = tuple(state for state in State if (state, Event.EXPIRE) in TRANSITIONS)
 
 
@@ -105,8 +101,28 @@ class SqlSessionStore:
     def __init__(self, url: str) -> None:
         self._database = Database(url, SCHEMA)
 
-    def insert(self, session: Session) -> None:
-        self._database.write(lambda connection: connection.execute(INSERT, to_row(session)))
+    def insert(self, session: Session, allowance: Allowance = UNBOUNDED) -> None:
+        row = to_row(session)
+
+        def add(connection: Connection) -> tuple[int, int] | None:
+            # A refusal is an answer here and no exception: that would take back what others wrote in the
+            # same transaction (see `GroupCommit`).
+            if not tallies.enter(connection, session, allowance):
+                return tallies.look(connection, session.owner)
+            connection.execute(INSERT, row)
+            return None
+
+        # Between the refusal and the look somebody may have left: then there is room after all.
+        for _ in range(MAX_LOOKS):
+            if (there := self._database.write(add)) is None:
+                return
+            allowance.check(*there, session.declared_size)
+        raise StorageUnavailable("Too many uploads begin at once.", retry_after=1)
+
+    def check_room(self, owner: str, declared_size: int, allowance: Allowance) -> None:
+        with self._database.reading() as connection:
+            there = tallies.look(connection, owner)
+        allowance.check(*there, declared_size)
 
     def get(self, session_id: str) -> Session | None:
         with self._database.reading() as connection:
@@ -120,6 +136,7 @@ class SqlSessionStore:
         def swap(connection: Connection) -> bool:
             if connection.execute(REPLACE, values).rowcount != 1:
                 return False
+            tallies.move(connection, current, new)
             if receipt is not None:
                 connection.execute(ADD_RECEIPT, row)
             return True
@@ -134,15 +151,11 @@ class SqlSessionStore:
         def remove(connection: Connection) -> bool:
             if connection.execute(DELETE, _current(current)).rowcount != 1:
                 return False
+            tallies.leave(connection, current)
             connection.execute(DELETE_RECEIPTS, {"gone": current.session_id})
             return True
 
         return self._database.write(remove)
-
-    def count(self, state: State, at_most: int) -> int:
-        with self._database.reading() as connection:
-            parameters = {"state": state.value, "at_most": at_most}
-            return connection.execute(COUNT, parameters).scalar_one()
 
     def in_state(self, state: State, limit: int) -> Sequence[Session]:
         with self._database.reading() as connection:
