@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 
-.PHONY: demo test check level1 level2 bench-disk docs conformance-table format clean
+.PHONY: demo test check level1 level2 level3 bench-disk docs conformance-table format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -18,7 +18,7 @@ check: $(READY)           ## ruff, mypy --strict, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-level1 level2: $(READY)   ## serve one level and print its address
+level1 level2 level3: $(READY)   ## serve one level and print its address
 	@$(BIN)/upload-levels serve $(subst level,,$@) $(ARGS)
 
 bench-disk: $(READY)      ## level 2 beside nginx and @tus/server, same disk, same run

@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from level2_disk_chunks.blocks import Blocks
 from level2_disk_chunks.fence import Fence, raise_fence, revoke
 from level2_disk_chunks.prefix_hash import PrefixHashes
+from shared.blocks import Blocks
 from shared.durable import disk_errors, read_range, sync_folder
 from shared.errors import StorageUnavailable, UploadLost
 from shared.limits import MIB

@@ -21,6 +21,14 @@ from shared.limits import MIB, Limits
 Kind = Literal["text", "count", "size", "time"]
 ENVIRONMENT_PREFIX: Final = "UPLOAD_"
 
+CHOICES: Final = {
+    "s3_addressing": ("auto", "path", "virtual"),
+    "s3_checksum": ("md5", "crc32", "none"),
+    "s3_parts": ("stream", "boto3"),
+    "downloads": ("stream", "redirect"),
+}
+"""Settings that are one of a few words."""
+
 
 class SettingError(ValueError):
     """A setting's text has no meaning; the message names the setting and what it takes."""
@@ -89,8 +97,31 @@ class Settings:
     on_shutdown: str = _setting(
         "auto", "Sessions at SIGTERM: keep, abort, or auto (abort those that nobody could resume)."
     )
+    s3_endpoint: str = _setting("embedded", "Level 3's store: embedded, aws, or an address (https://…).")
+    s3_region: str = _setting("", "Region of the store; empty: the one in the AWS configuration.")
+    s3_bucket: str = _setting("uploads", "Bucket for everything that level 3 stores.")
+    s3_prefix: str = _setting("files/", "Begins every key of ours; nothing else is touched.")
+    s3_addressing: Literal["auto", "path", "virtual"] = _setting(
+        "auto", "How the bucket is named: path, virtual (as a host), or auto."
+    )
+    s3_checksum: Literal["md5", "crc32", "none"] = _setting(
+        "md5", "How a part is checked on its way: md5 (against the ETag), crc32 (by the store), none."
+    )
+    s3_parts: Literal["stream", "boto3"] = _setting(
+        "stream", "How a part is sent: stream, or boto3 (holds a chunk in memory)."
+    )
+    s3_min_part: int = _setting(5 * MIB, "Smallest part the store takes, and so the smallest chunk.", "size")
+    downloads: Literal["stream", "redirect"] = _setting(
+        "stream", "Level 3's downloads: stream, or redirect to the store."
+    )
 
     def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise SettingError(f"{name.replace('_', '-')} is {' or '.join(choices)}")
+        if not self.s3_prefix.strip("/"):
+            # Sweeping removes what nobody knows below the prefix: without one, that is the whole bucket.
+            raise SettingError("s3-prefix must not be empty")
         if self.on_shutdown not in ("auto", "keep", "abort"):
             raise SettingError(f"on-shutdown is auto, keep or abort, not {self.on_shutdown!r}")
         for name in ("session_ttl", "sweep_interval", "read_timeout"):
@@ -107,14 +138,18 @@ class Settings:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
-    def limits(self) -> Limits:
+    def limits(self, smallest: int = 1) -> Limits:
         """The sizes a chunked level works with.
+
+        Args:
+            smallest: bytes that a chunk must have at least, whatever was set.
 
         Raises:
             SettingError: they contradict each other.
         """
         try:
-            return Limits(self.max_file_size, self.chunk_size, self.min_chunk_size, self.max_chunk_size)
+            minimum = max(self.min_chunk_size, smallest)
+            return Limits(self.max_file_size, self.chunk_size, minimum, self.max_chunk_size)
         except ValueError as error:
             raise SettingError(str(error)) from error
 

@@ -13,6 +13,7 @@ from shared.settings import SETTINGS, SettingError, environment_name, settings_f
 LEVELS: Final = {
     "1": "level1_single_request.app",
     "2": "level2_disk_chunks.app",
+    "3": "level3_s3_multipart.app",
 }
 """Named, not imported: what is shared never imports a level, and level 1 starts without level 3's SDK."""
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 import pytest
 
-from level2_disk_chunks.blocks import BLOCK
+from shared.blocks import BLOCK
 from shared.body import chunk_body
 from tests.faults.faulty import GONE, until, with_fault
 from tests.faults.hostile import assert_refused

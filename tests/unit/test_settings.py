@@ -29,6 +29,10 @@ UNUSUAL: dict[str, tuple[str, Any]] = {
     "max_chunk_size": ("32MiB", 32 * MIB),
     "min_chunk_size": ("2KiB", 2 * KIB),
     "max_file_size": ("3GiB", 3 * KIB * MIB),
+    "s3_addressing": ("path", "path"),
+    "s3_checksum": ("crc32", "crc32"),
+    "s3_parts": ("boto3", "boto3"),
+    "downloads": ("redirect", "redirect"),
 }
 """Settings that not every text of their kind fits."""
 

@@ -1,0 +1,1 @@
+"""Level 3: the same protocol, onto S3 multipart."""

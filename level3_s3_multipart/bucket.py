@@ -1,0 +1,131 @@
+"""The place in S3 that belongs to us: a client, a bucket, a prefix. Made from settings alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from level3_s3_multipart.embedded_s3 import EMBEDDED, attach
+from level3_s3_multipart.s3_errors import ABSENT, code_of
+from shared.limits import MIB
+from shared.settings import SettingError, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+log = logging.getLogger(__name__)
+
+CONNECT_WITHIN: Final = 5
+ANSWER_WITHIN: Final = 60
+"""Seconds of silence. CompleteMultipartUpload of a large object takes its time."""
+
+CONNECTIONS: Final = 64
+ATTEMPTS: Final = 3
+LARGEST_PART: Final = 5 * 1024 * MIB
+AWS: Final = "aws"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where objects are, and the client to reach it.
+
+    Attributes:
+        prefix: begins every key of ours, and ends with ``/``.
+        checksum: ``md5``, ``crc32`` or ``none``: how a part is checked on its way.
+    """
+
+    client: S3Client
+    name: str
+    prefix: str
+    checksum: str = "md5"
+
+    def key(self, location: str) -> str:
+        """The object's key. Whatever ``location`` is, the key is below the prefix."""
+        return self.prefix + location
+
+    def at(self, location: str) -> dict[str, Any]:
+        """The arguments that name this object in every call of the SDK."""
+        return {"Bucket": self.name, "Key": self.key(location)}
+
+
+def open_bucket(settings: Settings, folder: Path) -> Bucket:
+    """The bucket that the settings ``s3_*`` name; the embedded store is started when they name that.
+
+    Credentials come the SDK's way: ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``, a profile, or the
+    machine's role.
+
+    Args:
+        folder: the level's data folder, where the embedded store keeps its files.
+
+    Raises:
+        SettingError: no credentials, or no such bucket. A store that is merely away is no such thing: it may
+            be back when the first request comes.
+    """
+    if settings.s3_endpoint == EMBEDDED:
+        store = attach(folder / "s3")
+        keys: dict[str, str | None] = {
+            "endpoint_url": store.url,
+            "aws_access_key_id": store.access_key,
+            "aws_secret_access_key": store.secret_key,
+            "region_name": settings.s3_region or "us-east-1",
+        }
+    else:
+        keys = {
+            "endpoint_url": None if settings.s3_endpoint == AWS else settings.s3_endpoint,
+            "region_name": settings.s3_region or None,
+        }
+    bucket = Bucket(
+        boto3.session.Session().client("s3", config=_config(settings), **keys),  # type: ignore[call-overload]
+        settings.s3_bucket,
+        settings.s3_prefix.strip("/") + "/",
+        settings.s3_checksum,
+    )
+    _check(bucket, may_create=settings.s3_endpoint == EMBEDDED)
+    return bucket
+
+
+def _config(settings: Settings) -> Config:
+    checksums: Literal["when_supported", "when_required"]
+    checksums = "when_supported" if settings.s3_checksum == "crc32" else "when_required"
+    return Config(
+        # Said, because presigned addresses still default to the signature before this one.
+        signature_version="s3v4",
+        s3={"addressing_style": settings.s3_addressing},
+        request_checksum_calculation=checksums,
+        response_checksum_validation=checksums,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect_timeout=CONNECT_WITHIN,
+        read_timeout=ANSWER_WITHIN,
+        max_pool_connections=CONNECTIONS,
+    )
+
+
+def _check(bucket: Bucket, *, may_create: bool) -> None:
+    """Find a wrong setting at the start rather than at the first upload."""
+    try:
+        bucket.client.head_bucket(Bucket=bucket.name)
+    except ClientError as error:
+        if code_of(error) not in ABSENT:
+            log.warning("S3 does not let us look at bucket %r: %s", bucket.name, error)
+        elif may_create:
+            bucket.client.create_bucket(Bucket=bucket.name)
+        else:
+            raise SettingError(f"there is no bucket {bucket.name!r}; make it, or see --s3-bucket") from error
+    except NoCredentialsError as error:
+        raise SettingError(
+            "no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        ) from error
+    except BotoCoreError as error:
+        log.warning("S3 does not answer yet: %s", error)
+
+
+def ca_bundle() -> str | None:
+    """The file with certificates to trust, where the SDK's variable names one."""
+    return os.environ.get("AWS_CA_BUNDLE") or None

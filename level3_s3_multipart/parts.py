@@ -1,0 +1,154 @@
+"""How one part reaches S3 (UploadPart): streamed through, or by the SDK's own call.
+
+Both take the part's bytes as an iterable of blocks, so that nothing above here knows which one it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import ssl
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from xml.etree import ElementTree
+
+from botocore.exceptions import ClientError
+
+from level3_s3_multipart.bucket import Bucket, ca_bundle
+from level3_s3_multipart.s3_errors import in_our_words, s3_errors, status_of
+from level3_s3_multipart.streamed_put import Answer, NoAnswer, StreamedPut
+from shared.errors import StorageFailure, StorageUnavailable
+
+log = logging.getLogger(__name__)
+
+SIGNED_FOR: Final = 3600
+"""Seconds a signature lasts. It is looked at when the request begins, and is never given away."""
+
+OK: Final = 200
+NOT_IMPLEMENTED: Final = 501
+
+
+class PartStands(Exception):
+    """The store has a part of this number already and replaces none, as S3 would (rclone: 501).
+
+    Attributes:
+        md5: of the bytes that were sent now, lower-case hex, or ``""`` where that is not known.
+    """
+
+    def __init__(self, md5: str) -> None:
+        super().__init__(md5)
+        self.md5 = md5
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of one multipart upload. ``number`` counts from 1; ``length`` is bytes."""
+
+    session_id: str
+    multipart_upload_id: str
+    number: int
+    length: int
+
+
+class PartSender(Protocol):
+    """Sends parts."""
+
+    def send(self, part: Part, blocks: Iterable[memoryview]) -> str:
+        """UploadPart; returns the ETag, quotes and all.
+
+        When ``blocks`` raises, the exception passes through and there is no part.
+
+        Raises:
+            PartStands; UploadLost, StorageUnavailable, InsufficientStorage, StorageFailure.
+        """
+
+
+class StreamedParts:
+    """A presigned address, and the body passed through to it.
+
+    boto3 signs, and nothing of the body is hashed for the signature. Its own call would want a body that can
+    be read twice: the whole chunk in memory, hashed and copied (bench/README.md has the figures).
+    """
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._http = StreamedPut(ssl.create_default_context(cafile=ca_bundle()))
+
+    def send(self, part: Part, blocks: Iterable[memoryview]) -> str:
+        """See :meth:`PartSender.send`."""
+        with s3_errors():
+            url = self._bucket.client.generate_presigned_url(
+                "upload_part", Params=_arguments(self._bucket, part), ExpiresIn=SIGNED_FOR
+            )
+        digest = hashlib.md5(usedforsecurity=False) if self._bucket.checksum == "md5" else None
+        try:
+            answer = self._http.put(url, {}, part.length, _hashed(blocks, digest) if digest else blocks)
+        except NoAnswer as error:
+            log.warning("S3 does not answer: %s", error)
+            raise StorageUnavailable(retry_after=1) from error
+        if answer.status == NOT_IMPLEMENTED:
+            raise PartStands(digest.hexdigest() if digest else "")
+        etag = _etag(answer)
+        if digest and etag.strip('"') != digest.hexdigest():
+            log.error("part %d arrived as %s, not %s", part.number, etag, digest.hexdigest())
+            raise StorageFailure("The chunk arrived damaged at the store; send it again.")
+        return etag
+
+
+class SdkParts:
+    """boto3's own call, for stores and networks that want something special. Holds a chunk in memory."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def send(self, part: Part, blocks: Iterable[memoryview]) -> str:
+        """See :meth:`PartSender.send`."""
+        body = bytearray()
+        for block in blocks:
+            body += block
+        digest = hashlib.md5(body, usedforsecurity=False)
+        asked = _arguments(self._bucket, part) | {"Body": bytes(body)}
+        if self._bucket.checksum == "md5":
+            asked["ContentMD5"] = base64.b64encode(digest.digest()).decode()
+        try:
+            with s3_errors():
+                answer = self._bucket.client.upload_part(**asked)
+        except StorageFailure as error:
+            cause = error.__cause__
+            if isinstance(cause, ClientError) and status_of(cause) == NOT_IMPLEMENTED:
+                raise PartStands(digest.hexdigest()) from error
+            raise
+        return answer["ETag"]
+
+
+def part_sender(bucket: Bucket, way: str) -> PartSender:
+    """The sender that the setting ``s3_parts`` names: ``stream`` or ``boto3``."""
+    return StreamedParts(bucket) if way == "stream" else SdkParts(bucket)
+
+
+def _arguments(bucket: Bucket, part: Part) -> dict[str, Any]:
+    return bucket.at(part.session_id) | {"UploadId": part.multipart_upload_id, "PartNumber": part.number}
+
+
+def _hashed(blocks: Iterable[memoryview], digest: hashlib._Hash) -> Iterator[memoryview]:
+    for block in blocks:
+        digest.update(block)
+        yield block
+
+
+def _etag(answer: Answer) -> str:
+    if answer.status == OK and "etag" in answer.headers:
+        return answer.headers["etag"]
+    code, message = _error(answer.body)
+    raise in_our_words(code, answer.status, message)
+
+
+def _error(document: bytes) -> tuple[str, str]:
+    """Code and message of S3's error document."""
+    try:
+        error = ElementTree.fromstring(document)  # noqa: S314 - from our own store, and 64 KiB at most
+    except ElementTree.ParseError:
+        return "", repr(document[:200])
+    return error.findtext("Code", ""), error.findtext("Message", "")

@@ -1,0 +1,115 @@
+"""Whose turn it is: a part that a replaced writer finishes late must not take the place of a confirmed one.
+
+S3 has no fence. UploadPart with a number that is there already replaces that part, whoever sends it and
+however late. What S3 does have is that a request whose body ends early makes no part. So every writer holds
+its last block back, asks whether the turn is still its own, and only then lets the block go:
+
+* Within a process that is exact. The last block leaves under a lock that is held until S3 has answered, so
+  an older writer's part is either there before a younger one's, which replaces it, or never.
+* Between processes the session store is asked. A process that is stopped between the question and the block
+  can still be late. Then S3 has a part with another ETag than the receipt, Complete answers InvalidPart, and
+  the upload is given up in plain words (S3Store.complete): never wrong bytes.
+
+Nobody waits for a writer that has fallen silent, only for one whose bytes have all arrived.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.errors import StorageUnavailable
+from shared.ports import Superseded
+from shared.session import Session
+
+PATIENCE: Final = 60.0
+"""Seconds to wait for S3's answer to an older writer; longer than any answer is waited for."""
+
+NOBODY: Final = 2**63 - 1
+"""No writer has this epoch."""
+
+
+@dataclass
+class _Writers:
+    """The writers of one upload that are at work in this process."""
+
+    latest: int = 0
+    count: int = 0
+    last_block: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Turn:
+    """One writer's turn; ends with the block of :meth:`Turns.take`."""
+
+    def __init__(self, session: Session, writers: _Writers, current: Current, until: ExitStack) -> None:
+        self._session = session
+        self._writers = writers
+        self._current = current
+        self._until = until
+
+    def check(self) -> None:
+        """Raises:
+        Superseded: a later writer is at work in this process.
+        """
+        if self._writers.latest != self._session.writer_epoch:
+            raise Superseded
+
+    def last_block(self) -> None:
+        """Call before the last block leaves. From here to the end of the turn nobody else's may.
+
+        Raises:
+            Superseded: a later writer is at work, here or elsewhere, or the upload is over.
+            StorageUnavailable: S3 does not answer an older writer.
+        """
+        self.check()
+        if not self._writers.last_block.acquire(timeout=PATIENCE):
+            raise StorageUnavailable("The store does not answer another request of this upload.")
+        self._until.callback(self._writers.last_block.release)
+        self.check()
+        stored = self._current(self._session.session_id)
+        if stored is None or stored.writer_epoch != self._session.writer_epoch:
+            raise Superseded
+
+
+Current = Callable[[str], Session | None]
+"""The session as all servers see it: :meth:`shared.ports.SessionStore.get`."""
+
+
+class Turns:
+    """The turns of one process."""
+
+    def __init__(self, current: Current) -> None:
+        self._current = current
+        self._lock = threading.Lock()
+        self._uploads: dict[str, _Writers] = {}
+
+    @contextmanager
+    def take(self, session: Session) -> Iterator[Turn]:
+        """Become the writer of ``session``, from here to the end of the block.
+
+        Raises:
+            Superseded: a later one is at work already.
+        """
+        with self._lock:
+            writers = self._uploads.setdefault(session.session_id, _Writers())
+            if writers.latest > session.writer_epoch:
+                raise Superseded
+            writers.latest = session.writer_epoch
+            writers.count += 1
+        try:
+            with ExitStack() as until:
+                yield Turn(session, writers, self._current, until)
+        finally:
+            with self._lock:
+                writers.count -= 1
+                if writers.count == 0:
+                    del self._uploads[session.session_id]
+
+    def end(self, session_id: str) -> None:
+        """Let nobody in this process finish a part of this upload any more."""
+        with self._lock:
+            if session_id in self._uploads:
+                self._uploads[session_id].latest = NOBODY
