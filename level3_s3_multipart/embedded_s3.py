@@ -27,7 +27,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
@@ -67,8 +67,7 @@ def attach(folder: Path) -> Endpoint:
     attended = (folder / ".attended").open("ab")
     fcntl.flock(attended, fcntl.LOCK_SH)  # waits for a keeper that is just leaving
     _attended.append(attended)
-    with (folder / ".starting").open("ab") as starting:
-        fcntl.flock(starting, fcntl.LOCK_EX)
+    with _starting(folder):
         return _running(folder) or _start(folder)
 
 
@@ -87,12 +86,21 @@ def find_rclone() -> str:
     return found
 
 
-def _running(folder: Path) -> Endpoint | None:
+def _read(folder: Path) -> Endpoint | None:
     try:
-        endpoint = Endpoint(**json.loads((folder / ".address.json").read_text()))
-        address = urlsplit(endpoint.url)
-        socket.create_connection((address.hostname or "", address.port or 0), timeout=1).close()
+        return Endpoint(**json.loads((folder / ".address.json").read_text()))
     except (OSError, ValueError, TypeError):
+        return None
+
+
+def _running(folder: Path) -> Endpoint | None:
+    endpoint = _read(folder)
+    if endpoint is None:
+        return None
+    address = urlsplit(endpoint.url)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 0), timeout=1).close()
+    except OSError:
         return None
     return endpoint
 
@@ -119,23 +127,39 @@ def _start(folder: Path) -> Endpoint:
 
 def keep(folder: Path, linger: float = LINGER) -> None:
     """The keeper: run rclone until nobody has needed it for ``linger`` seconds."""
-    endpoint = Endpoint("", secrets.token_hex(10), secrets.token_hex(20))
-    with _rclone(folder, endpoint) as rclone:
-        _publish(folder, endpoint, rclone)
-        needed = time.monotonic()
-        with (folder / ".attended").open("ab") as attended:
-            while rclone.poll() is None and time.monotonic() - needed < linger:
-                time.sleep(0.25)
-                if _is_attended(attended):
-                    needed = time.monotonic()
-            # Still locked here, if nobody came: who attaches now waits, and then starts a new one.
-            (folder / ".address.json").unlink(missing_ok=True)
-            rclone.terminate()
-            rclone.wait()
+    keys = Endpoint("", secrets.token_hex(10), secrets.token_hex(20))
+    with _rclone(folder, keys) as rclone:
+        address = _publish(folder, keys, rclone)
+        while True:
+            _wait_until_left(folder, rclone, linger)
+            with _starting(folder):
+                # Who attaches in this very moment holds the one lock and waits for the other: either it is
+                # seen here, or it finds no address afterwards.
+                if rclone.poll() is None and _is_attended(folder):
+                    continue
+                if _read(folder) == address:
+                    (folder / ".address.json").unlink()
+                return
+
+
+def _wait_until_left(folder: Path, rclone: subprocess.Popen[bytes], linger: float) -> None:
+    needed = time.monotonic()
+    while rclone.poll() is None and time.monotonic() - needed < linger:
+        time.sleep(0.25)
+        if _is_attended(folder):
+            needed = time.monotonic()
 
 
 @contextmanager
-def _rclone(folder: Path, endpoint: Endpoint) -> Iterator[subprocess.Popen[bytes]]:
+def _starting(folder: Path) -> Iterator[None]:
+    """Within: nobody else starts or ends rclone."""
+    with (folder / ".starting").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _rclone(folder: Path, keys: Endpoint) -> Iterator[subprocess.Popen[bytes]]:
     command = [find_rclone(), "serve", "s3", "--addr", "127.0.0.1:0", "--config", ""]
     with (folder / ".log").open("ab") as log:
         rclone = subprocess.Popen(  # noqa: S603 - our own command line
@@ -143,7 +167,7 @@ def _rclone(folder: Path, endpoint: Endpoint) -> Iterator[subprocess.Popen[bytes
             stderr=log,
             stdin=subprocess.DEVNULL,
             # Not as an option: every user of the machine may read other processes' command lines.
-            env={**os.environ, "RCLONE_AUTH_KEY": f'"{endpoint.access_key},{endpoint.secret_key}"'},
+            env={**os.environ, "RCLONE_AUTH_KEY": f'"{keys.access_key},{keys.secret_key}"'},
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - the keeper has one thread
         )
     try:
@@ -153,24 +177,27 @@ def _rclone(folder: Path, endpoint: Endpoint) -> Iterator[subprocess.Popen[bytes
         rclone.wait()
 
 
-def _publish(folder: Path, endpoint: Endpoint, rclone: subprocess.Popen[bytes]) -> None:
+def _publish(folder: Path, keys: Endpoint, rclone: subprocess.Popen[bytes]) -> Endpoint:
     """Wait for rclone's line, and write the address down in one step."""
     while (found := ADDRESS.search((folder / ".log").read_text(errors="replace"))) is None:
         if rclone.poll() is not None:
             sys.exit(1)
         time.sleep(0.02)
+    endpoint = replace(keys, url=found[1])
     written = folder / ".address.new"
     with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(asdict(endpoint) | {"url": found[1]}, file)
+        json.dump(asdict(endpoint), file)
     written.replace(folder / ".address.json")
+    return endpoint
 
 
-def _is_attended(lock: IO[bytes]) -> bool:
-    """Whether any server holds the lock. If none does, we hold it afterwards."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+def _is_attended(folder: Path) -> bool:
+    """Whether any server holds the lock."""
+    with (folder / ".attended").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
     return False
 
 

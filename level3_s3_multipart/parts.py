@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from level3_s3_multipart.bucket import Bucket, ca_bundle
 from level3_s3_multipart.s3_errors import in_our_words, s3_errors, status_of
-from level3_s3_multipart.streamed_put import Answer, NoAnswer, StreamedPut
+from level3_s3_multipart.streamed_put import Answer, NoAnswer, StopsBy, StreamedPut
 from shared.errors import StorageFailure, StorageUnavailable
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,13 @@ class Part:
 class PartSender(Protocol):
     """Sends parts."""
 
-    def send(self, part: Part, blocks: Iterable[memoryview]) -> str:
+    def send(self, part: Part, blocks: Iterable[memoryview], stops_by: StopsBy) -> str:
         """UploadPart; returns the ETag, quotes and all.
 
         When ``blocks`` raises, the exception passes through and there is no part.
+
+        Args:
+            stops_by: is told how to break the request off from another thread, if there is a way.
 
         Raises:
             PartStands; UploadLost, StorageUnavailable, InsufficientStorage, StorageFailure.
@@ -76,7 +79,7 @@ class StreamedParts:
         self._bucket = bucket
         self._http = StreamedPut(ssl.create_default_context(cafile=ca_bundle()))
 
-    def send(self, part: Part, blocks: Iterable[memoryview]) -> str:
+    def send(self, part: Part, blocks: Iterable[memoryview], stops_by: StopsBy) -> str:
         """See :meth:`PartSender.send`."""
         with s3_errors():
             url = self._bucket.client.generate_presigned_url(
@@ -84,7 +87,9 @@ class StreamedParts:
             )
         digest = hashlib.md5(usedforsecurity=False) if self._bucket.checksum == "md5" else None
         try:
-            answer = self._http.put(url, {}, part.length, _hashed(blocks, digest) if digest else blocks)
+            answer = self._http.put(
+                url, {}, part.length, _hashed(blocks, digest) if digest else blocks, stops_by
+            )
         except NoAnswer as error:
             log.warning("S3 does not answer: %s", error)
             raise StorageUnavailable(retry_after=1) from error
@@ -103,7 +108,7 @@ class SdkParts:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    def send(self, part: Part, blocks: Iterable[memoryview]) -> str:
+    def send(self, part: Part, blocks: Iterable[memoryview], stops_by: StopsBy) -> str:  # noqa: ARG002
         """See :meth:`PartSender.send`."""
         body = bytearray()
         for block in blocks:

@@ -66,7 +66,10 @@ class S3Store:
         part = Part(session.session_id, session.storage, session.chunk_number, body.length)
         with self._turns.take(session) as turn, self._blocks.one() as block:
             try:
-                return self._parts.send(part, _blocks(body, block, turn))
+                return self._parts.send(part, _blocks(body, block, turn), turn.stops_by)
+            except StorageUnavailable:
+                turn.check()  # it may have been broken off by the writer that took over
+                raise
             except PartStands as error:
                 return self._standing(part, error.md5)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +28,10 @@ CONTINUE_WITHIN: Final = 1.0
 
 KEPT: Final = 64
 MOST_ANSWER: Final = 64 * 1024
+
+
+StopsBy = Callable[[Callable[[], None]], None]
+"""Takes a function that breaks a request off from another thread."""
 
 
 class NoAnswer(Exception):
@@ -50,11 +54,20 @@ class StreamedPut:
         self._tls = tls
         self._idle: dict[tuple[str, str, int], deque[_Connection]] = {}
         self._asks_first = True
+        self._knows_expect = False
 
-    def put(self, url: str, headers: Mapping[str, str], length: int, blocks: Iterable[memoryview]) -> Answer:
+    def put(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        length: int,
+        blocks: Iterable[memoryview],
+        stops_by: StopsBy,
+    ) -> Answer:
         """Send ``length`` bytes and return the answer. ``blocks`` is not touched before S3 agreed to read.
 
         Whatever ``blocks`` raises passes through, and the request ends unfinished: S3 stores nothing of it.
+        ``stops_by`` is told how to break this request off from another thread.
 
         Raises:
             NoAnswer: no connection, or none any more.
@@ -73,7 +86,7 @@ class StreamedPut:
         )
         idle = self._idle.setdefault(address, deque(maxlen=KEPT))
         try:
-            connection = self._agreed(address, idle, request)
+            connection = self._agreed(address, idle, request, stops_by)
             answer = connection.exchange(blocks)
         except (OSError, h11.RemoteProtocolError) as error:
             raise NoAnswer(str(error)) from error
@@ -82,7 +95,11 @@ class StreamedPut:
         return answer
 
     def _agreed(
-        self, address: tuple[str, str, int], idle: deque[_Connection], request: h11.Request
+        self,
+        address: tuple[str, str, int],
+        idle: deque[_Connection],
+        request: h11.Request,
+        stops_by: StopsBy,
     ) -> _Connection:
         """A connection on which the request stands and S3 has said go on, or has answered for good."""
         while True:
@@ -92,15 +109,22 @@ class StreamedPut:
             kept = connection is not None
             if connection is None:
                 connection = _Connection(self._connect(address))
+            stops_by(connection.break_off)
             try:
-                if connection.ask(request) is False:
-                    self._asks_first = False  # a store that does not know the question: wait for it once
+                self._learn(connection.ask(request))
             except (OSError, h11.RemoteProtocolError):
                 connection.close()
                 if not kept:
                     raise
             else:
                 return connection
+
+    def _learn(self, answered: bool | None) -> None:
+        """A store that has never known the question is asked it once; waiting each time would cost."""
+        if answered:
+            self._knows_expect = True
+        elif answered is False and not self._knows_expect:
+            self._asks_first = False
 
     def _connect(self, address: tuple[str, str, int]) -> socket.socket:
         scheme, host, port = address
@@ -161,6 +185,12 @@ class _Connection:
 
     def close(self) -> None:
         self._sock.close()
+
+    def break_off(self) -> None:
+        """From another thread: the peer sees the request end early, and the sender gets an error."""
+        with suppress(OSError):
+            # Past any TLS object: that belongs to the thread that is using it.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def _send_body(self, blocks: Iterable[memoryview]) -> None:
         try:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,23 +32,38 @@ NOBODY: Final = 2**63 - 1
 """No writer has this epoch."""
 
 
+Current = Callable[[str], Session | None]
+"""The session as all servers see it: :meth:`shared.ports.SessionStore.get`."""
+
+
 @dataclass
 class _Writers:
     """The writers of one upload that are at work in this process."""
 
     latest: int = 0
-    count: int = 0
+    turns: list[Turn] = field(default_factory=list)
     last_block: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Turn:
     """One writer's turn; ends with the block of :meth:`Turns.take`."""
 
-    def __init__(self, session: Session, writers: _Writers, current: Current, until: ExitStack) -> None:
+    def __init__(self, session: Session, writers: _Writers, current: Current, lock: threading.Lock) -> None:
         self._session = session
         self._writers = writers
         self._current = current
-        self._until = until
+        self._lock = lock
+        self._stop: Callable[[], None] | None = None
+        self._finishing = False
+
+    def stops_by(self, stop: Callable[[], None]) -> None:
+        """How to break off this writer's request to S3 from another thread.
+
+        Its own thread may sleep for as long as its client is silent, and there are stores that keep a second
+        request for the same part waiting until the first one ends.
+        """
+        with self._lock:
+            self._stop = stop
 
     def check(self) -> None:
         """Raises:
@@ -67,15 +82,23 @@ class Turn:
         self.check()
         if not self._writers.last_block.acquire(timeout=PATIENCE):
             raise StorageUnavailable("The store does not answer another request of this upload.")
-        self._until.callback(self._writers.last_block.release)
+        with self._lock:
+            self._finishing = True
         self.check()
         stored = self._current(self._session.session_id)
         if stored is None or stored.writer_epoch != self._session.writer_epoch:
             raise Superseded
 
+    def break_off(self) -> None:
+        """Called with the lock held, by whoever takes over."""
+        # Not while S3 may have all bytes: whether there is a part would be unknown. That answer is short.
+        if self._stop is not None and not self._finishing:
+            self._stop()
 
-Current = Callable[[str], Session | None]
-"""The session as all servers see it: :meth:`shared.ports.SessionStore.get`."""
+    def end(self) -> None:
+        """The writer is done, however that went."""
+        if self._finishing:
+            self._writers.last_block.release()
 
 
 class Turns:
@@ -97,19 +120,25 @@ class Turns:
             writers = self._uploads.setdefault(session.session_id, _Writers())
             if writers.latest > session.writer_epoch:
                 raise Superseded
-            writers.latest = session.writer_epoch
-            writers.count += 1
+            self._replace(writers, session.writer_epoch)
+            turn = Turn(session, writers, self._current, self._lock)
+            writers.turns.append(turn)
         try:
-            with ExitStack() as until:
-                yield Turn(session, writers, self._current, until)
+            yield turn
         finally:
+            turn.end()
             with self._lock:
-                writers.count -= 1
-                if writers.count == 0:
+                writers.turns.remove(turn)
+                if not writers.turns:
                     del self._uploads[session.session_id]
 
     def end(self, session_id: str) -> None:
         """Let nobody in this process finish a part of this upload any more."""
         with self._lock:
             if session_id in self._uploads:
-                self._uploads[session_id].latest = NOBODY
+                self._replace(self._uploads[session_id], NOBODY)
+
+    def _replace(self, writers: _Writers, epoch: int) -> None:
+        writers.latest = epoch
+        for turn in writers.turns:
+            turn.break_off()

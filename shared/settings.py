@@ -138,7 +138,7 @@ class Settings:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
-    def limits(self, smallest: int = 1) -> Limits:
+    def limits(self, smallest: int = 0) -> Limits:
         """The sizes a chunked level works with.
 
         Args:
