@@ -10,6 +10,8 @@ import pytest
 
 from tests.servers import Server
 
+pytest_plugins = ["tests.s3.plugin"]
+
 Serve = Callable[..., Server]
 
 NOT_RUN = "NOT RUN: needs root, for a file system of its own or for strace"

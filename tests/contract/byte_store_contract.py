@@ -6,10 +6,12 @@ A suite for one implementation is a class that inherits this one and says how to
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import pytest
 
@@ -18,6 +20,8 @@ from shared.ports import ByteStore, StagedObject, Superseded
 from shared.session import Session, State
 
 CHUNK = 64 * 1024
+"""Bytes; a store that has a smallest chunk says so in its ``chunk_size``."""
+
 LARGEST_BLOCK = 4 * 1024 * 1024
 
 
@@ -62,8 +66,12 @@ class ByteStoreContract:
         raise NotImplementedError
 
     @pytest.fixture
-    def upload(self, store: ByteStore) -> Upload:
-        return Upload(store, bytes(range(256)) * (CHUNK // 256 * 2) + b"tail")
+    def chunk_size(self) -> int:
+        return CHUNK
+
+    @pytest.fixture
+    def upload(self, store: ByteStore, chunk_size: int) -> Upload:
+        return Upload(store, bytes(range(256)) * (chunk_size // 256 * 2) + b"tail", chunk_size)
 
     def test_chunks_become_one_object(self, upload: Upload) -> None:
         upload.send_all()
@@ -92,9 +100,9 @@ class ByteStoreContract:
 
     def test_a_broken_chunk_changes_nothing(self, upload: Upload) -> None:
         upload.send(0)
-        for stop in (0, 1, 10_000, CHUNK - 1):
+        for stop in (0, 1, 10_000, upload.chunk_size - 1):
             with pytest.raises(IncompleteBody):
-                upload.append(Sent(b"x" * CHUNK, stop=stop))
+                upload.append(Sent(b"x" * upload.chunk_size, stop=stop))
         upload.send_all(first=1)
         assert upload.content() == upload.data
 
@@ -109,7 +117,7 @@ class ByteStoreContract:
         upload.session = upload.claim()
         upload.send(0)
         with pytest.raises(Superseded):
-            upload.store.append(older, Sent(b"x" * CHUNK))
+            upload.store.append(older, Sent(b"x" * upload.chunk_size))
         upload.send_all(first=1)
         assert upload.content() == upload.data
 
@@ -119,14 +127,16 @@ class ByteStoreContract:
         reached = threading.Event()
 
         def wait(position: int) -> None:
-            if position >= CHUNK // 2:
+            if position >= upload.chunk_size // 2:
                 reached.set()
                 assert replaced.wait(10)
 
         late = upload.claim()
         outcome: list[BaseException | None] = []
         thread = threading.Thread(
-            target=lambda: outcome.append(_error_of(upload.store, late, Sent(b"x" * CHUNK, before=wait)))
+            target=lambda: outcome.append(
+                _error_of(upload.store, late, Sent(b"x" * upload.chunk_size, before=wait))
+            )
         )
         thread.start()
         assert reached.wait(10)
@@ -166,11 +176,12 @@ class ByteStoreContract:
         with pytest.raises(UploadLost):
             upload.complete()
 
-    @pytest.mark.parametrize(("start", "stop"), [(0, 1), (5, 5), (CHUNK - 1, CHUNK + 1), (0, 2 * CHUNK + 4)])
-    def test_ranges_are_read_exactly(self, upload: Upload, start: int, stop: int) -> None:
+    def test_ranges_are_read_exactly(self, upload: Upload) -> None:
         upload.send_all()
         location = upload.complete().location
-        assert b"".join(upload.store.read(location, start, stop)) == upload.data[start:stop]
+        chunk = upload.chunk_size
+        for start, stop in [(0, 1), (5, 5), (chunk - 1, chunk + 1), (0, 2 * chunk + 4)]:
+            assert b"".join(upload.store.read(location, start, stop)) == upload.data[start:stop]
 
     def test_strays_are_found_by_age(self, upload: Upload) -> None:
         upload.send(0)
@@ -191,24 +202,37 @@ class ByteStoreContract:
 
 
 class Upload:
-    """One upload as :class:`shared.uploads.Uploads` would drive it, without the sessions around it."""
+    """One upload as :class:`shared.uploads.Uploads` would drive it, without the sessions around it.
+
+    Attributes:
+        stored: the sessions of all uploads, as a session store would hold them.
+    """
 
     count = 0
+    stored: ClassVar[dict[str, Session]] = {}
 
     def __init__(self, store: ByteStore, data: bytes, chunk_size: int = CHUNK) -> None:
         Upload.count += 1
         self.store, self.data, self.chunk_size = store, data, chunk_size
-        session_id = f"upload-{Upload.count:026d}"
+        self.session_id = f"upload-{os.getpid():08d}-{Upload.count:017d}"
         self.session = Session(
-            session_id=session_id,
+            session_id=self.session_id,
             file_name="file.bin",
             declared_size=len(data),
             chunk_size=chunk_size,
             created_at=0.0,
             expires_at=1e12,
-            storage=store.create(session_id),
+            storage=store.create(self.session_id),
         )
         self.receipts: list[str] = []
+
+    @property
+    def session(self) -> Session:
+        return self.stored[self.session_id]
+
+    @session.setter
+    def session(self, session: Session) -> None:
+        self.stored[self.session_id] = session
 
     @property
     def sha256(self) -> str:

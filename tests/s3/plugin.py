@@ -1,0 +1,86 @@
+"""The one fixture for S3: every test that asks for it runs on each server of S3_UNDER_TEST.
+
+    S3_UNDER_TEST=moto|rclone|ceph|localstack|minio|URL     several: separated by commas
+
+Without it, those that can run here run. One that cannot is named in the summary with the reason; if somebody
+asked for it by name, its tests are errors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.s3.endpoint import Bucket, Endpoint, fresh_bucket
+from tests.s3.processes import NotAvailable
+from tests.s3.stores import OPENERS, VARIABLE, Stores, chosen
+
+STORE: Final = "s3 store"
+"""The report property that says on which server a test ran."""
+
+ONE_PROCESS: Final = ("ceph", "localstack", "minio")
+"""Dear to start: all tests of one of these go to the same worker of pytest-xdist."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A parametrization of ``s3_name``, on which everything below stands."""
+    if "s3_name" in metafunc.fixturenames:
+        names = [
+            pytest.param(name, marks=[pytest.mark.xdist_group(f"s3-{name}")] if name in ONE_PROCESS else [])
+            for name in chosen(os.environ).names
+        ]
+        metafunc.parametrize("s3_name", names)
+
+
+@pytest.fixture(scope="session")
+def s3_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """The servers that run already."""
+    with Stores(tmp_path_factory.mktemp("s3")) as stores:
+        yield stores
+
+
+@pytest.fixture
+def s3_endpoint(s3_name: str, s3_stores: Stores, request: pytest.FixtureRequest) -> Endpoint:
+    """A running S3 server."""
+    request.node.user_properties.append((STORE, s3_name))
+    try:
+        return s3_stores.open(s3_name)
+    except NotAvailable as reason:
+        if chosen(os.environ).asked:
+            pytest.fail(f"{VARIABLE} names {s3_name}: {reason}", pytrace=False)
+        pytest.skip(f"NOT RUN on {s3_name}: {reason}")
+
+
+@pytest.fixture
+def bucket(s3_endpoint: Endpoint) -> Iterator[Bucket]:
+    """An empty bucket of the test's own on that server."""
+    with fresh_bucket(s3_endpoint) as bucket:
+        yield bucket
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Which servers the tests ran on, and which not, and why."""
+    outcomes: dict[str, Counter[str]] = {}
+    reasons: dict[str, str] = {}
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            name = dict(getattr(report, "user_properties", ())).get(STORE)
+            if name is None:
+                continue
+            outcomes.setdefault(name, Counter())[outcome] += 1
+            if outcome == "skipped":
+                reasons[name] = str(report.longrepr[2]).removeprefix("Skipped: ")
+    if not outcomes:
+        return
+    terminalreporter.section("S3 servers")
+    for name, counts in outcomes.items():
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if outcome != "skipped")
+        ran = f"ran: {told}" if told else reasons[name]
+        terminalreporter.line(f"{name:<12}{ran}")
+    for name in sorted(OPENERS.keys() - outcomes.keys()):
+        how = "make test-localstack" if name == "localstack" else f"{VARIABLE}={name}"
+        terminalreporter.line(f"{name:<12}not asked for: {how}")
