@@ -18,7 +18,7 @@ from shared.origins import refuse_foreign_origins
 from shared.problems import register_problems
 from shared.sessions import open_session_store
 from shared.settings import Settings
-from shared.uploads import Lifetimes, Uploads
+from shared.uploads import Uploads
 
 LEVEL = 2
 
@@ -31,8 +31,7 @@ def create_app(settings: Settings) -> Flask:
     store = DiskStore(folder)
     catalogue = Catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}")
     finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), time.time)
-    lifetimes = Lifetimes(settings.session_ttl, max_sessions=settings.max_sessions)
-    uploads = Uploads(sessions, store, finalizer, limits, lifetimes, time.time)
+    uploads = Uploads(sessions, store, finalizer, limits, settings.lifetimes(), time.time)
     finalizations = Finalizations(uploads, patience=settings.complete_wait)
     capabilities = chunked_capabilities(LEVEL, limits, settings.session_ttl, durable=sessions.durable)
 

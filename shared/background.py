@@ -18,8 +18,12 @@ log = logging.getLogger(__name__)
 BACKGROUND: Final = "upload-levels.background"
 """Where an application keeps its background (``app.extensions``), for the server to start and stop."""
 
-RECOVERY_INTERVAL: Final = 30.0
-"""Seconds between looks for sessions whose finalization nobody carries on."""
+LOOK_INTERVAL: Final = 1.0
+"""Seconds between looks for finalizations that are due: a next try, or one whose process died. A look reads
+the beginning of an index."""
+
+PAUSE_AFTER_FAILURE: Final = 15.0
+"""Seconds, so that a database that is away does not fill the log."""
 
 
 @dataclass
@@ -51,22 +55,23 @@ class Background:
         self.uploads.sessions.close()
 
     def _run(self) -> None:
-        self._attempt("recovery", lambda: self.finalizations.recover(leased=True))
         next_sweep = time.monotonic()
         while True:
+            looked = self._attempt("recovery", self.finalizations.recover)
             if time.monotonic() >= next_sweep:
                 self._attempt("sweep", lambda: sweep(self.uploads))
                 next_sweep = time.monotonic() + self.sweep_interval
-            if self._stopping.wait(min(RECOVERY_INTERVAL, self.sweep_interval)):
+            pause = LOOK_INTERVAL if looked else PAUSE_AFTER_FAILURE
+            if self._stopping.wait(min(pause, self.sweep_interval)):
                 return
-            self._attempt("recovery", self.finalizations.recover)
 
-    def _attempt(self, what: str, job: Callable[[], object]) -> None:
+    def _attempt(self, what: str, job: Callable[[], object]) -> bool:
         try:
             result = job()
         except Exception:
             # A store that is away now may be back at the next turn; a dead timer would never notice.
             if not self._stopping.is_set():
                 log.exception("%s failed; again at the next turn", what)
-        else:
-            log.debug("%s: %s", what, result)
+            return False
+        log.debug("%s: %s", what, result)
+        return True

@@ -24,6 +24,7 @@
     ├── TooManySessions         ┐
     ├── StorageUnavailable      │ come again: nothing was lost
     ├── InsufficientStorage     ┘
+    ├── FinalizationStalled     the application has not taken the file for so long that a person has to look
     └── StorageFailure          the store said "written" and may not have meant it
 
 Errors know what happened, not what HTTP calls it: the one table from these names to status codes stands in
@@ -182,6 +183,11 @@ class StorageUnavailable(UploadError):
 class InsufficientStorage(UploadError):
     code = "insufficient-storage"
     title = "There is no space left; the upload resumes when there is"
+
+
+class FinalizationStalled(UploadError):
+    code = "finalization-stalled"
+    title = "The file has arrived and could not be taken for long; nothing is lost, an operator must look"
 
 
 class StorageFailure(UploadError):

@@ -39,6 +39,7 @@ STATUS: Final[dict[type[UploadError], HTTPStatus]] = {
     errors.FingerprintMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManySessions: HTTPStatus.TOO_MANY_REQUESTS,
     errors.StorageFailure: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.FinalizationStalled: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.InsufficientStorage: HTTPStatus.INSUFFICIENT_STORAGE,
 }

@@ -47,6 +47,12 @@ class Event(StrEnum):
 
 GONE: Final = None
 
+NEVER: Final = 2.0**40
+"""A moment (seconds since the epoch) that does not come: until then waits what an operator must look at."""
+
+LONGEST_ERROR: Final = 500
+"""Characters of a failure that are kept."""
+
 TRANSITIONS: Final[dict[tuple[State, Event], State | None]] = {
     (State.UPLOADING, Event.APPEND): State.UPLOADING,
     (State.UPLOADING, Event.COMPLETE): State.FINALIZING,
@@ -74,10 +80,14 @@ class Session:
         chunk_size: bytes of every chunk but the last.
         fingerprint: the client's claim of the file's SHA-256, if it made one. A claim, nothing more.
         storage: the byte store's own reference to where the bytes go.
-        created_at, expires_at, lease_until: seconds since the epoch. While ``lease_until`` lies ahead, some
-            process is busy finalizing this session.
+        created_at, expires_at: seconds since the epoch.
         committed_offset: bytes durably stored and confirmed; never falls.
         writer_epoch: raised by every writer that starts; only the latest may commit.
+        lease_until: seconds since the epoch. While it lies ahead nobody begins to finalize this session: some
+            process is busy with it, or the next try is due only then. ``NEVER`` once nobody tries any more.
+        finalizing_since: when the intent was stored, seconds since the epoch.
+        attempts, last_error: how many tries to finalize have failed, and the last one's failure, in words
+            for the operator.
         file, duplicate: the result, once completed.
         problem_code, problem_detail: why it was refused, once rejected.
     """
@@ -96,6 +106,9 @@ class Session:
     committed_offset: int = 0
     writer_epoch: int = 0
     lease_until: float = 0.0
+    finalizing_since: float = 0.0
+    attempts: int = 0
+    last_error: str = ""
     file: FileRecord | None = None
     duplicate: bool = False
     problem_code: str = ""
@@ -162,6 +175,11 @@ class Session:
         return self.state in UNFINISHED
 
     @property
+    def is_stalled(self) -> bool:
+        """Whether finalization has been tried for so long that an operator has to look."""
+        return self.state is State.FINALIZING and self.lease_until >= NEVER
+
+    @property
     def next_length(self) -> int:
         """Bytes the next chunk must have."""
         return min(self.chunk_size, self.declared_size - self.committed_offset)
@@ -179,9 +197,26 @@ class Session:
         """The session after ``length`` more bytes became durable."""
         return replace(self, committed_offset=self.committed_offset + length, expires_at=expires_at)
 
-    def finalizing(self, fingerprint: str, lease_until: float) -> Session:
+    def finalizing(self, fingerprint: str, lease_until: float, since: float = 0.0) -> Session:
         """The intent to finalize, stored before anything is finalized."""
-        return replace(self.claimed(lease_until), state=self._after(Event.COMPLETE), fingerprint=fingerprint)
+        return replace(
+            self.claimed(lease_until),
+            state=self._after(Event.COMPLETE),
+            fingerprint=fingerprint,
+            finalizing_since=since,
+        )
+
+    def postponed(self, until: float, error: str) -> Session:
+        """The session after a try to finalize it failed.
+
+        A new epoch: a renewal of the failed try's lease, still on its way, must not take this back.
+        """
+        failed = self.claimed(lease_until=until)
+        return replace(failed, attempts=self.attempts + 1, last_error=error[:LONGEST_ERROR])
+
+    def due_again(self) -> Session:
+        """The session as if no try had failed, due at once."""
+        return replace(self.claimed(), attempts=0)
 
     def accepted(self, file: FileRecord, *, duplicate: bool, expires_at: float) -> Session:
         """The session once the application has made its record."""

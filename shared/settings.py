@@ -16,7 +16,9 @@ from typing import Any, Final, Literal
 import bitmath
 from pytimeparse.timeparse import timeparse as parse_time
 
+from shared.backoff import Backoff
 from shared.limits import MIB, Limits
+from shared.uploads import Lifetimes
 
 Kind = Literal["text", "count", "size", "time"]
 ENVIRONMENT_PREFIX: Final = "UPLOAD_"
@@ -91,6 +93,8 @@ class Settings:
         "", "MIME types accepted, comma-separated, read from the bytes; empty: all."
     )
     complete_wait: float = _setting(10.0, "How long 'complete' waits for finalization before 202.", "time")
+    lease: float = _setting(10.0, "Silence after which a server's finalizations are taken over.", "time")
+    retry_for: float = _setting(24 * 3600.0, "How long a failing finalization is retried, at least.", "time")
     read_timeout: float = _setting(30.0, "How long a client may be silent before it is cut off.", "time")
     threads: int = _setting(1024, "Requests served at once; threads are started when needed.", "count")
     grace: float = _setting(8.0, "How long requests in flight may go on after SIGTERM.", "time")
@@ -124,7 +128,7 @@ class Settings:
             raise SettingError("s3-prefix must not be empty")
         if self.on_shutdown not in ("auto", "keep", "abort"):
             raise SettingError(f"on-shutdown is auto, keep or abort, not {self.on_shutdown!r}")
-        for name in ("session_ttl", "sweep_interval", "read_timeout"):
+        for name in ("session_ttl", "sweep_interval", "read_timeout", "lease"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name.replace('_', '-')} must be longer than nothing")
         for name in ("threads", "max_sessions"):
@@ -152,6 +156,12 @@ class Settings:
             return Limits(self.max_file_size, self.chunk_size, minimum, self.max_chunk_size)
         except ValueError as error:
             raise SettingError(str(error)) from error
+
+    def lifetimes(self) -> Lifetimes:
+        """Everything that ends by itself, and the bound on unfinished sessions."""
+        return Lifetimes(
+            self.session_ttl, self.lease, Backoff(at_least=self.retry_for), max_sessions=self.max_sessions
+        )
 
     def type_allow_list(self) -> frozenset[str]:
         """The MIME types accepted; empty for all."""

@@ -11,17 +11,20 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 
 from shared.allowance import Allowance
+from shared.backoff import Backoff
 from shared.errors import (
     REFUSALS,
     ContentRejected,
+    FinalizationStalled,
     InsufficientStorage,
     InvalidRequest,
     MemberError,
     OffsetMismatch,
+    Refused,
     SessionNotFound,
     StorageUnavailable,
     TooManySessions,
@@ -30,7 +33,7 @@ from shared.errors import (
 )
 from shared.limits import Limits
 from shared.ports import Accepted, ByteStore, ChunkBody, Finalizer, SessionStore, Superseded
-from shared.session import Session, State
+from shared.session import NEVER, Session, State
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,13 @@ SESSION_ID_BYTES = 24
 MAX_CLAIMS = 20
 """How often one writer tries to become the latest. Losing means that somebody else has just won, so this
 ends early only when twenty newcomers arrive within a few milliseconds; the client is told to come again."""
+
+
+STALLED_PAUSE = 3600.0
+"""Seconds after which a client may ask again about what waits for an operator."""
+
+Keep = Callable[[Session], AbstractContextManager[object]]
+"""Holds the lease of a claimed session for as long as a context lasts."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +74,14 @@ class Lifetimes:
 
     Attributes:
         session_ttl: from the last committed chunk to expiry (article, "Invariants": 24 hours).
-        lease: how long one process may finalize before another may try as well.
+        lease: for how long a process that finalizes may say nothing before another takes over.
+        backoff: the pauses between tries to finalize.
         max_sessions: unfinished sessions at once.
     """
 
     session_ttl: float
-    lease: float = 60.0
+    lease: float = 10.0
+    backoff: Backoff = field(default_factory=Backoff)
     max_sessions: int = 10_000
 
 
@@ -181,9 +193,12 @@ class Uploads:
             SessionNotFound; UploadIncomplete: bytes are missing.
             InvalidRequest: ``fingerprint`` contradicts the one given at init.
             Refused: the application has refused the file, now or earlier.
+            FinalizationStalled: nobody tries any more, until an operator says so.
         """
         while True:
             session = self.status(session_id)
+            if session.is_stalled:
+                raise FinalizationStalled(retry_after=STALLED_PAUSE)
             if session.state is not State.UPLOADING:
                 return refused_or(session)
             session.check_complete()
@@ -191,27 +206,34 @@ class Uploads:
                 raise InvalidRequest(
                     errors=[MemberError("fingerprint", "differs from the one given at init")]
                 )
-            intent = session.finalizing(fingerprint or session.fingerprint, lease_until=0.0)
+            claim = fingerprint or session.fingerprint
+            intent = session.finalizing(claim, lease_until=0.0, since=self.clock())
             if self.sessions.replace(session, intent):
                 return intent
 
-    def finalize(self, session_id: str) -> Session:
+    def finalize(self, session_id: str, keep: Keep = nullcontext) -> Session:
         """Carry out a stored intent, or find that it has been carried out. Repeatable at every step.
 
-        Two processes may do this at once without harm; the lease only keeps them from wasting the work.
+        The session comes back as it is, still in finalization, when another process holds the lease or the
+        next try is not due yet. A failure is stored, with the time of the next try, before it is raised.
+
+        Args:
+            keep: a context in which the lease of the claimed session is renewed. Without one the work should
+                be done within the lease; otherwise somebody else does it as well, which does no harm.
 
         Raises:
             SessionNotFound; Refused; UploadLost.
             Exception: whatever the store or the finalizer raised; the intent stays stored, try again.
         """
         session = self.status(session_id)
-        if session.state is not State.FINALIZING:
+        if session.state is not State.FINALIZING or session.lease_until > self.clock():
             return refused_or(session)
         claimed = session.claimed(lease_until=self.clock() + self.lifetimes.lease)
         if not self.sessions.replace(session, claimed):
             return refused_or(self.status(session_id))
         try:
-            return refused_or(self._finalize(claimed))
+            with keep(claimed):
+                return refused_or(self._finalize(claimed))
         except (UploadLost, FileNotFoundError) as error:
             current = self.status(session_id)
             if current.writer_epoch != claimed.writer_epoch:
@@ -220,7 +242,44 @@ class Uploads:
                 return refused_or(current)
             if isinstance(error, UploadLost):
                 self._give_up(claimed)
+            else:
+                self._postpone(claimed, error)
             raise
+        except (Refused, SessionNotFound):
+            raise
+        except Exception as error:
+            self._postpone(claimed, error)
+            raise
+
+    def renew(self, claimed: Session) -> None:
+        """Hold on to a session that this process is finalizing."""
+        self.sessions.replace(claimed, replace(claimed, lease_until=self.clock() + self.lifetimes.lease))
+
+    def send_again(self, session_id: str) -> Session | None:
+        """An operator's word: finalize as if no try had failed, at once. None: it changed meanwhile, or is
+        not in finalization.
+
+        Raises:
+            SessionNotFound
+        """
+        session = self.status(session_id)
+        again = session.due_again()
+        if session.state is not State.FINALIZING or not self.sessions.replace(session, again):
+            return None
+        return again
+
+    def _postpone(self, claimed: Session, error: Exception) -> None:
+        """Store that a try failed and when the next one is due. If that fails too, the lease runs out and
+        the next try comes all the same."""
+        pause = self.lifetimes.backoff.pause(claimed.attempts + 1)
+        until = NEVER
+        if pause is None:
+            log.error("session %.6s…: finalization given up; an operator has to look", claimed.session_id)
+        else:
+            asked = error.retry_after if isinstance(error, UploadError) else None
+            until = self.clock() + max(pause, asked or 0.0)
+        with suppress(UploadError):
+            self.sessions.replace(claimed, claimed.postponed(until, describe(error)))
 
     def _finalize(self, claimed: Session) -> Session:
         staged = self.store.complete(claimed, self.sessions.receipts(claimed.session_id))
@@ -280,6 +339,11 @@ def refused_or(session: Session) -> Session:
         refusal = REFUSALS.get(session.problem_code, ContentRejected)
         raise refusal(session.problem_detail, uploaded_bytes=session.committed_offset)
     return session
+
+
+def describe(error: Exception) -> str:
+    """A failure in one line, for the operator."""
+    return " ".join((str(error) if isinstance(error, UploadError) else repr(error)).split())
 
 
 def superseded(session: Session) -> OffsetMismatch:

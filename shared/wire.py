@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared.errors import InvalidOffset, InvalidRequest, LengthRequired, MemberError
+from shared.errors import FinalizationStalled, InvalidOffset, InvalidRequest, LengthRequired, MemberError
 from shared.files import FileRecord
 from shared.session import Session, State
 from shared.uploads import NewUpload
@@ -71,6 +71,9 @@ def session_json(session: Session) -> dict[str, Any]:
         answer["file"] = file_json(session.file)
     if session.state is State.REJECTED:
         answer["problem"] = {"code": session.problem_code, "detail": session.problem_detail}
+    if session.is_stalled:
+        # What exactly failed is the operator's business (`last_error`), and might be a host's name.
+        answer["problem"] = {"code": FinalizationStalled.code, "detail": FinalizationStalled.title}
     return answer
 
 

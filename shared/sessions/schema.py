@@ -30,6 +30,9 @@ SESSIONS: Final = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
     Column("lease_until", Double, nullable=False),
+    Column("finalizing_since", Double, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("last_error", Text, nullable=False),
     Column("file", Text),  # the FileRecord as JSON, once completed: only ever read as a whole
     Column("duplicate", Boolean, nullable=False),
     Column("problem_code", Text, nullable=False),

@@ -86,7 +86,7 @@ def test_killed_inside_a_chunk(serve: Serve, point: str) -> None:
 
 @pytest.mark.parametrize("point", COMPLETE)
 def test_killed_inside_complete(serve: Serve, point: str) -> None:
-    server = serve(**with_fault(f"{point} kill"))
+    server = serve("--lease", "1s", **with_fault(f"{point} kill"))
     upload = begin_upload(server)
     upload.send_rest()
     with pytest.raises(GONE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -122,6 +123,7 @@ def test_a_server_that_sleeps_while_another_finalizes(
         def awake() -> Answer:
             held.wait()
             finish_elsewhere(other, upload.session_id)
+            assert upload.status().json["state"] != "finalizing", "nobody took over"
             held.release()
             return upload.status()
 
@@ -151,7 +153,12 @@ def finish_elsewhere(other: Uploads, session_id: str) -> None:
     """Complete and finalize, whatever comes of it."""
     with suppress(Refused):
         other.complete(session_id)
-        other.finalize(session_id)
+        replace(other, clock=after_the_lease).finalize(session_id)
+
+
+def after_the_lease() -> float:
+    """When a lease that was not renewed has run out."""
+    return time.time() + 60.0
 
 
 def test_complete_answers_202_while_it_runs_and_polling_ends_it(serve: Serve, tmp_path: Path) -> None:
