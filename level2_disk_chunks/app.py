@@ -14,6 +14,9 @@ from shared.catalogue import Catalogue
 from shared.files_blueprint import files_blueprint, preflight_blueprint
 from shared.finalization import Finalizations
 from shared.finalizer import CatalogueFinalizer
+from shared.measured import MeasuredFinalizer, MeasuredSessions, MeasuredStore
+from shared.metrics import Metrics
+from shared.operations import operate
 from shared.origins import refuse_foreign_origins
 from shared.problems import register_problems
 from shared.sessions import open_session_store
@@ -27,11 +30,13 @@ def create_app(settings: Settings) -> Flask:
     """Build the stores, build the uploads from them, register the routes."""
     folder = settings.data_folder(LEVEL)
     limits = settings.limits()
-    sessions = open_session_store(settings.sessions, folder)
-    store = DiskStore(folder)
+    metrics = Metrics()
+    sessions = MeasuredSessions(open_session_store(settings.sessions, folder), metrics)
+    store = MeasuredStore(DiskStore(folder), metrics)
     catalogue = Catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}")
     finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), time.time)
-    uploads = Uploads(sessions, store, finalizer, limits, settings.lifetimes(), time.time)
+    measured = MeasuredFinalizer(finalizer, metrics)
+    uploads = Uploads(sessions, store, measured, limits, settings.lifetimes(), time.time)
     finalizations = Finalizations(uploads, patience=settings.complete_wait)
     capabilities = chunked_capabilities(LEVEL, limits, settings.session_ttl, durable=sessions.durable)
 
@@ -41,6 +46,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(files_blueprint(catalogue, store.read))
     register_problems(app)
     refuse_foreign_origins(app)
+    operate(app, metrics, uploads, {"catalogue": lambda: catalogue.owns("")})
     app.extensions[BACKGROUND] = Background(
         uploads, finalizations, settings.sweep_interval, settings.on_shutdown
     )

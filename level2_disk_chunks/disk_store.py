@@ -45,7 +45,8 @@ class DiskStore:
     def __init__(self, folder: Path, sync: Callable[[int], None] = os.fdatasync) -> None:
         self.incoming = folder / "incoming"
         self.objects = folder / "objects"
-        for made in (self.incoming, self.objects):
+        self._folders = (self.incoming, self.objects)
+        for made in self._folders:
             made.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(folder)
         self._sync = sync
@@ -54,7 +55,7 @@ class DiskStore:
 
     def create(self, session_id: str) -> str:
         """See :meth:`ByteStore.create`. The reference is the session id: everything is named after it."""
-        with disk_errors():
+        with self._disk():
             raise_fence(self._fence(session_id))
             os.close(os.open(self.incoming / session_id, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             sync_folder(self.incoming)
@@ -64,7 +65,7 @@ class DiskStore:
         """See :meth:`ByteStore.append`. Data are synced before the session learns of them."""
         path = self.incoming / session.storage
         start = session.committed_offset
-        with disk_errors(), Fence(self._fence(session.session_id), session.writer_epoch) as fence:
+        with self._disk(), Fence(self._fence(session.session_id), session.writer_epoch) as fence:
             fence.take_over()
             with _opened(path) as fd, self._hashes.giving_way():
                 if os.fstat(fd).st_size < start:
@@ -77,7 +78,7 @@ class DiskStore:
     def complete(self, session: Session, _receipts: Sequence[str]) -> StagedObject:
         """See :meth:`ByteStore.complete`. Repeatable: a crash may fall on either side of the rename."""
         path, target = self.incoming / session.storage, self.objects / session.session_id
-        with disk_errors():
+        with self._disk():
             revoke(self._fence(session.session_id))
             with suppress(FileNotFoundError):
                 path.rename(target)
@@ -109,7 +110,7 @@ class DiskStore:
 
     def read(self, location: str, start: int, stop: int) -> Iterator[bytes]:
         """See :meth:`ByteStore.read`."""
-        with disk_errors():
+        with self._disk():
             return read_range(self.objects / location, start, stop)
 
     def strays(self, before: float) -> Iterator[Stray]:
@@ -120,6 +121,26 @@ class DiskStore:
                     if path.is_file() and path.stat().st_mtime < before:
                         name = path.name.removesuffix(FENCE_SUFFIX)
                         yield Stray(name, storage=name, location=name if is_object else "")
+
+    def check(self) -> None:
+        """See :meth:`ByteStore.check`."""
+        with disk_errors():
+            if not all(os.access(folder, os.R_OK | os.W_OK | os.X_OK) for folder in self._folders):
+                raise StorageUnavailable("The disk is away, or cannot be written to.", retry_after=5)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """Within: the disk's errors in our words; and what is not there is lost only if its folder is there.
+
+        A disk that is not mounted looks like one on which nothing is left. Uploads given up for that would
+        be lost for good, although all their bytes come back with the disk.
+        """
+        try:
+            with disk_errors():
+                yield
+        except (FileNotFoundError, UploadLost):
+            self.check()
+            raise
 
     def _fence(self, session_id: str) -> Path:
         return self.incoming / f"{session_id}{FENCE_SUFFIX}"

@@ -16,11 +16,14 @@ from shared.catalogue import Catalogue
 from shared.files_blueprint import files_blueprint, preflight_blueprint
 from shared.finalization import Finalizations
 from shared.finalizer import CatalogueFinalizer
+from shared.measured import MeasuredFinalizer, MeasuredSessions, MeasuredStore
+from shared.metrics import Metrics
+from shared.operations import operate
 from shared.origins import refuse_foreign_origins
 from shared.problems import register_problems
 from shared.sessions import open_session_store
 from shared.settings import Settings
-from shared.uploads import Lifetimes, Uploads
+from shared.uploads import Uploads
 
 LEVEL = 3
 
@@ -29,13 +32,15 @@ def create_app(settings: Settings) -> Flask:
     """Build the stores, build the uploads from them, register the routes."""
     folder = settings.data_folder(LEVEL)
     limits = settings.limits(smallest=settings.s3_min_part)
-    sessions = open_session_store(settings.sessions, folder)
+    metrics = Metrics()
+    sessions = MeasuredSessions(open_session_store(settings.sessions, folder), metrics)
     bucket = open_bucket(settings, folder)
-    store = S3Store(bucket, part_sender(bucket, settings.s3_parts), sessions.get)
+    s3 = S3Store(bucket, part_sender(bucket, settings.s3_parts), sessions.get)
+    store = MeasuredStore(s3, metrics)
     catalogue = Catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}")
     finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), time.time)
-    lifetimes = Lifetimes(settings.session_ttl, max_sessions=settings.max_sessions)
-    uploads = Uploads(sessions, store, finalizer, limits, lifetimes, time.time)
+    measured = MeasuredFinalizer(finalizer, metrics)
+    uploads = Uploads(sessions, store, measured, limits, settings.lifetimes(), time.time)
     finalizations = Finalizations(uploads, patience=settings.complete_wait)
     capabilities = chunked_capabilities(LEVEL, limits, settings.session_ttl, durable=sessions.durable)
 
@@ -45,6 +50,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(files_blueprint(catalogue, store.read))
     register_problems(app)
     refuse_foreign_origins(app)
+    operate(app, metrics, uploads, {"catalogue": lambda: catalogue.owns("")})
     app.extensions[BACKGROUND] = Background(
         uploads, finalizations, settings.sweep_interval, settings.on_shutdown
     )

@@ -134,6 +134,11 @@ class S3Store:
                 if found.since < before:
                     yield Stray(found.name, storage="", location=found.name)
 
+    def check(self) -> None:
+        """See :meth:`ByteStore.check`."""
+        with s3_errors():
+            self._client.head_bucket(Bucket=self._bucket.name)
+
     def _standing(self, part: Part, md5: str) -> str:
         """The receipt of a part that the store had already and would not replace, if it is the same."""
         with s3_errors():

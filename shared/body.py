@@ -149,6 +149,15 @@ def _socket_source(environ: dict[str, Any]) -> _Source | None:
     return receive
 
 
+def arrived(environ: dict[str, Any]) -> int | None:
+    """Bytes of this request's body that were read; None where the server does not count them."""
+    body: Any = environ.get("wsgi.input")
+    if not (isinstance(body, Body) and isinstance(body.reader, LengthReader)):
+        return None
+    promised: int = int(environ.get("CONTENT_LENGTH") or 0)
+    return promised - body.reader.length
+
+
 def discard_rest(environ: dict[str, Any], most: int, patience: float) -> None:
     """Read and forget what a refused request is still sending, within bounds.
 

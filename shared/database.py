@@ -187,6 +187,7 @@ def _sqlite_engine(path: Path) -> Engine:
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=PATIENCE,
+        hide_parameters=True,  # errors quote them, and logs quote errors: session ids, names of files
         pool_use_lifo=True,  # the connection used last has the warmest page cache
     )
 

@@ -113,6 +113,13 @@ class ByteStore(Protocol):
     def strays(self, before: float) -> Iterable[Stray]:
         """Everything of ours last written before ``before`` (seconds since the epoch). Ours only."""
 
+    def check(self) -> None:
+        """Whether the store is there at all: asked by ``/readyz``, so one cheap call and no more.
+
+        Raises:
+            StorageUnavailable: it is away.
+        """
+
 
 class SessionStore(Protocol):
     """Where sessions live. Every change is a compare-and-set, so no other lock is needed anywhere.
@@ -155,6 +162,9 @@ class SessionStore(Protocol):
 
     def delete(self, current: Session) -> bool:
         """Remove the session and its receipts under the same condition as :meth:`replace`."""
+
+    def count(self, state: State, at_most: int) -> int:
+        """How many sessions are in ``state``, counting no further than ``at_most``."""
 
     def in_state(self, state: State, limit: int) -> Sequence[Session]:
         """Up to ``limit`` sessions in ``state``, those with the smallest ``lease_until`` first."""

@@ -22,10 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from prometheus_client import start_http_server
 
 from shared.background import BACKGROUND, Background
 from shared.body import discard_rest
-from shared.settings import Settings
+from shared.health import HEALTH, Health
+from shared.logs import GunicornLog, set_up_logs
+from shared.metrics import METRICS, Metrics
+from shared.settings import SettingError, Settings
 from shared.worker import UploadWorker
 
 if TYPE_CHECKING:
@@ -42,9 +46,8 @@ def serve(create_app: Callable[[Settings], Flask], settings: Settings, level: in
     Args:
         create_app: a level's factory; called in the worker process.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    set_up_logs(settings.log_format, settings.level_of_log())
+    _check_free(settings.metrics_address())
     threading.stack_size(STACK)
     _Application(create_app, settings, level).run()
 
@@ -71,6 +74,7 @@ class _Application(BaseApplication):
             "keepalive": 75,
             "graceful_timeout": math.ceil(settings.grace + TIDY_UP),
             "loglevel": "warning",
+            "logger_class": GunicornLog,
             "control_socket_disable": True,
             # No header of a proxy is believed, from wherever it comes: nothing here depends on the scheme or
             # the prefix that clients see, and gunicorn would trust every process of this machine.
@@ -96,6 +100,7 @@ class _Application(BaseApplication):
         background = self._background()
         if background is not None:
             background.start()
+        self._answer_operators(worker)
         host, port = worker.sockets[0].sock.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         print(f"level {self._level} is ready at http://{shown}:{port}", flush=True)
@@ -110,6 +115,18 @@ class _Application(BaseApplication):
         logging.shutdown()
         # Threads that still wait for a silent client would hold the interpreter back until it says something.
         os._exit(0)
+
+    def _answer_operators(self, worker: Any) -> None:
+        """Let `/readyz` know when the process is leaving, and show the metrics at an address of their own."""
+        extensions = self._flask.extensions if self._flask else {}
+        health: Health | None = extensions.get(HEALTH)
+        if health is not None:
+            health.leaving = lambda: not worker.alive
+        metrics: Metrics | None = extensions.get(METRICS)
+        address = self._settings.metrics_address()
+        if metrics is not None and address is not None:
+            # A server with threads of its own: when all of ours are taken, somebody wants to know.
+            start_http_server(address[1], address[0], metrics.registry)
 
     def _background(self) -> Background | None:
         return self._flask.extensions.get(BACKGROUND) if self._flask else None
@@ -142,6 +159,23 @@ class _ThenDiscard:
         if close is not None:
             close()
         discard_rest(self._environ, self.MOST, self.PATIENCE)
+
+
+def _check_free(address: tuple[str, int] | None) -> None:
+    """Find out before the worker does: it could only die of it, and its successors as well.
+
+    Raises:
+        SettingError: nobody can listen there.
+    """
+    if address is None:
+        return
+    try:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        raise SettingError(
+            f"metrics cannot be shown at {address[0]}:{address[1]}: {error.strerror}"
+        ) from None
 
 
 def _limit_silence(listener: socket.socket, seconds: float) -> None:

@@ -28,6 +28,8 @@ CHOICES: Final = {
     "s3_checksum": ("md5", "crc32", "none"),
     "s3_parts": ("stream", "boto3"),
     "downloads": ("stream", "redirect"),
+    "log_format": ("text", "json"),
+    "log_level": ("auto", "debug", "info", "warning", "error"),
 }
 """Settings that are one of a few words."""
 
@@ -118,6 +120,15 @@ class Settings:
     downloads: Literal["stream", "redirect"] = _setting(
         "stream", "Level 3's downloads: stream, or redirect to the store."
     )
+    log_format: Literal["text", "json"] = _setting(
+        "text", "What is logged on stderr: text, or json (an object a line)."
+    )
+    log_level: Literal["auto", "debug", "info", "warning", "error"] = _setting(
+        "auto", "debug, info (a line a request), warning or error; auto: info for json, warning for text."
+    )
+    metrics: str = _setting(
+        "", "Address and port to show metrics at, such as 127.0.0.1:9102; empty: nowhere."
+    )
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -128,6 +139,7 @@ class Settings:
             raise SettingError("s3-prefix must not be empty")
         if self.on_shutdown not in ("auto", "keep", "abort"):
             raise SettingError(f"on-shutdown is auto, keep or abort, not {self.on_shutdown!r}")
+        self.metrics_address()
         for name in ("session_ttl", "sweep_interval", "read_timeout", "lease"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name.replace('_', '-')} must be longer than nothing")
@@ -170,6 +182,25 @@ class Settings:
     def port_for(self, level: int) -> int:
         """The port asked for, or the level's own: 8001 for level 1, 8002 for level 2."""
         return 8000 + level if self.port is None else self.port
+
+    def level_of_log(self) -> str:
+        """What is logged: this and everything graver."""
+        if self.log_level != "auto":
+            return self.log_level
+        return "info" if self.log_format == "json" else "warning"
+
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Host and port to show metrics at; None: nowhere.
+
+        Raises:
+            SettingError: no address.
+        """
+        if not self.metrics:
+            return None
+        host, _, port = self.metrics.rpartition(":")
+        if not host or not port.isdecimal() or not port.isascii() or not 0 <= int(port) < 2**16:
+            raise SettingError(f"metrics is an address and a port, 127.0.0.1:9102, not {self.metrics!r}")
+        return host.strip("[]"), int(port)
 
 
 SETTINGS: Final[tuple[Field[Any], ...]] = fields(Settings)

@@ -73,6 +73,10 @@ class MemorySessionStore:
             self._receipts.pop(current.session_id, None)
             return True
 
+    def count(self, state: State, at_most: int) -> int:
+        with self._lock:
+            return min(len(self._by_lease[state]), at_most)
+
     def in_state(self, state: State, limit: int) -> Sequence[Session]:
         with self._lock:
             return [self._sessions[session_id] for _, session_id in self._by_lease[state][:limit]]

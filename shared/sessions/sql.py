@@ -17,7 +17,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -60,6 +62,12 @@ GET_RECEIPTS: Final = (
     .order_by(RECEIPTS.c.number)
 )
 DELETE_RECEIPTS: Final = delete(RECEIPTS).where(RECEIPTS.c.session_id == bindparam("gone"))
+COUNT: Final = select(func.count()).select_from(
+    select(literal_column("1"))
+    .where(SESSIONS.c.state == bindparam("state"))
+    .limit(bindparam("at_most"))
+    .subquery()
+)
 IN_STATE: Final = (
     select(*COLUMNS)
     .where(SESSIONS.c.state == bindparam("state"))
@@ -156,6 +164,11 @@ class SqlSessionStore:
             return True
 
         return self._database.write(remove)
+
+    def count(self, state: State, at_most: int) -> int:
+        with self._database.reading() as connection:
+            parameters = {"state": state.value, "at_most": at_most}
+            return connection.execute(COUNT, parameters).scalar_one()
 
     def in_state(self, state: State, limit: int) -> Sequence[Session]:
         with self._database.reading() as connection:

@@ -175,6 +175,23 @@ class SessionStoreContract:
 
     # --- looking for sessions ---
 
+    def test_counting_stops_at_the_limit(self, store: SessionStore) -> None:
+        for number in range(5):
+            store.insert(a_session(state=State.COMPLETED if number == 0 else State.UPLOADING))
+        assert store.count(State.UPLOADING, 100) == 4
+        assert store.count(State.UPLOADING, 3) == 3
+        assert store.count(State.COMPLETED, 100) == 1
+        assert store.count(State.REJECTED, 100) == 0
+
+    def test_the_count_follows_every_change(self, store: SessionStore) -> None:
+        session = a_session(declared_size=0)
+        store.insert(session)
+        intent = session.finalizing("", lease_until=0.0)
+        assert store.replace(session, intent)
+        assert (store.count(State.UPLOADING, 9), store.count(State.FINALIZING, 9)) == (0, 1)
+        assert store.delete(intent)
+        assert store.count(State.FINALIZING, 9) == 0
+
     def test_in_state_begins_with_the_smallest_lease(self, store: SessionStore) -> None:
         sessions = [a_session(state=State.FINALIZING, lease_until=float(n)) for n in (3, 1, 2)]
         for session in [*sessions, a_session(lease_until=0.5)]:

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from level2_disk_chunks.disk_store import DiskStore
+from shared.errors import StorageUnavailable
+from shared.measured import MeasuredStore
+from shared.metrics import Metrics
 from shared.ports import ByteStore
-from tests.contract.byte_store_contract import ByteStoreContract
+from tests.contract.byte_store_contract import CHUNK, ByteStoreContract, Sent
+from tests.sessions_made import a_session
 
 
 class TestDiskStore(ByteStoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> ByteStore:
         return DiskStore(tmp_path)
+
+
+class TestMeasuredStore(ByteStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> ByteStore:
+        return MeasuredStore(DiskStore(tmp_path), Metrics())
+
+
+@pytest.mark.parametrize("missing", ["incoming", "objects"])
+def test_a_disk_that_is_not_mounted_loses_nothing(tmp_path: Path, missing: str) -> None:
+    """It looks like a disk on which nothing is left."""
+    store, sent = DiskStore(tmp_path), Sent(bytes(CHUNK))
+    session = a_session(declared_size=CHUNK, chunk_size=CHUNK)
+    session = replace(session, storage=store.create(session.session_id))
+    finalizing = replace(session, committed_offset=CHUNK).finalizing("", 0.0)
+    store.check()
+    (tmp_path / missing).rename(tmp_path / "away")
+    with pytest.raises(StorageUnavailable):
+        store.check()
+    if missing == "incoming":
+        with pytest.raises(StorageUnavailable):
+            store.create("b" * 32)
+        with pytest.raises(StorageUnavailable):
+            store.append(session.claimed(), sent)
+    else:
+        with pytest.raises(StorageUnavailable):
+            store.read("nothing", 0, 1)
+    with pytest.raises(StorageUnavailable):
+        store.complete(finalizing, [])
+    (tmp_path / "away").rename(tmp_path / missing)
+    store.check()
+    with pytest.raises(FileNotFoundError):
+        store.read("nothing", 0, 1)

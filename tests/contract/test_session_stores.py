@@ -17,6 +17,8 @@ import pytest
 
 from shared.database import Database
 from shared.errors import UploadError
+from shared.measured import MeasuredSessions
+from shared.metrics import Metrics
 from shared.ports import SessionStore
 from shared.sessions import open_session_store
 from shared.settings import SettingError
@@ -48,6 +50,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SessionSto
 
 class TestEveryStore(SessionStoreContract):
     """All of them, the whole suite."""
+
+
+class TestMeasuredSessions(SessionStoreContract):
+    """The stop-watch changes nothing."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> SessionStore:
+        return MeasuredSessions(open_session_store("memory://", tmp_path), Metrics())
 
 
 # --- stores that outlive their process ---
