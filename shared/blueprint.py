@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.routing import BaseConverter
 
 from shared import wire
 from shared.body import VerifiedBody, chunk_body
@@ -40,6 +41,7 @@ def upload_blueprint(
         silence: seconds a client may say nothing inside a body.
     """
     routes = Blueprint("upload", __name__)
+    routes.record_once(lambda setup: setup.app.url_map.converters.update(session=SessionId))
 
     @routes.get("/upload")
     def show_capabilities() -> ResponseReturnValue:
@@ -53,7 +55,7 @@ def upload_blueprint(
         response.headers["Location"] = url_for("upload.show_session", session_id=session.session_id)
         return fresh(response)
 
-    @routes.put("/upload/<session_id>")
+    @routes.put("/upload/<session:session_id>")
     def append(session_id: str) -> ResponseReturnValue:
         with telling_offset(uploads, session_id):
             with unknown_first(uploads, session_id):
@@ -61,17 +63,17 @@ def upload_blueprint(
             session = uploads.append(session_id, offset, body)
         return with_offset(jsonify(uploadedBytes=session.committed_offset), session)
 
-    @routes.get("/upload/<session_id>")
+    @routes.get("/upload/<session:session_id>")
     def show_session(session_id: str) -> ResponseReturnValue:
         session = uploads.status(session_id)
         return with_offset(jsonify(wire.session_json(session)), session)
 
-    @routes.delete("/upload/<session_id>")
+    @routes.delete("/upload/<session:session_id>")
     def cancel(session_id: str) -> ResponseReturnValue:
         uploads.cancel(session_id)
         return Response(status=HTTPStatus.NO_CONTENT)
 
-    @routes.post("/upload/<session_id>/complete")
+    @routes.post("/upload/<session:session_id>/complete")
     def complete(session_id: str) -> ResponseReturnValue:
         with telling_offset(uploads, session_id):
             with unknown_first(uploads, session_id):
@@ -86,6 +88,13 @@ def upload_blueprint(
         return response
 
     return routes
+
+
+class SessionId(BaseConverter):
+    """A session id in a path. The names of other resources are none: a PUT to `/upload/init` is a method that
+    does not exist there, and no unknown session."""
+
+    regex = r"(?!(?:init|preflight)\Z)[^/]+"
 
 
 def chunk(silence: float) -> tuple[int, ChunkBody]:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 TRACE: Final = "upload-levels.trace"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 """Anything else is "other": clients may send any word, and each would be a time series for ever."""
+CONVERTER: Final = re.compile(r"<\w+:")
+"""What Flask's templates say of a part's form."""
 SHOWN: Final = re.compile(r"([\w-]{6})[\w-]+", re.ASCII)
 """The six characters of a session id that may be shown. 156 of its 192 bits stay secret."""
 
@@ -53,7 +55,7 @@ def observe_requests(app: Flask, metrics: Metrics) -> None:
         trace: Trace = request.environ[TRACE]
         trace.status = response.status_code
         if request.url_rule is not None:
-            trace.route = request.url_rule.rule
+            trace.route = CONVERTER.sub("<", request.url_rule.rule)
             trace.endpoint = request.url_rule.endpoint
         if response.mimetype == "application/problem+json":
             trace.code = str((response.get_json(silent=True) or {}).get("code", ""))

@@ -1,0 +1,95 @@
+"""The OpenAPI document is valid, and has every route, every problem and every status of the code."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from shared import errors
+from shared.commands.serve import LEVELS
+from shared.problems import STATUS
+from shared.settings import Settings
+from tests.servers import REPOSITORY
+from tests.system.openapi_document import DOCUMENT, of_level
+
+levels = pytest.mark.parametrize("level", [int(level) for level in LEVELS])
+
+
+def codes_in(part: Any) -> set[str]:
+    """Every code that a part of the document allows a problem to have."""
+    if isinstance(part, list):
+        return set().union(*map(codes_in, part))
+    if not isinstance(part, dict):
+        return set()
+    code = part.get("properties", {}).get("code", {}) if isinstance(part.get("properties"), dict) else {}
+    return (
+        set(code.get("enum", []))
+        | ({code["const"]} if "const" in code else set())
+        | codes_in([*part.values()])
+    )
+
+
+def test_the_document_is_valid() -> None:
+    validate(DOCUMENT)
+
+
+def test_every_code_of_the_code_and_of_the_protocol_is_in_the_document() -> None:
+    protocol = (REPOSITORY / "shared" / "PROTOCOL.md").read_text()
+    table = re.search(r"^\| code \| status \| when \|\n(?:\|.*\n)+", protocol, re.MULTILINE)
+    assert table is not None
+    told = {
+        code for row in table[0].splitlines()[2:] for code in re.findall(r"`([a-z-]+)`", row.split("|")[1])
+    }
+    raised = {kind.code for kind in STATUS} | {errors.UploadError.code}
+    assert raised <= told
+    schema = set(DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"])
+    assert schema == told | {"shutting-down"}
+    # The parser's and the framework's own, which any request may meet, are told in words.
+    used = codes_in(DOCUMENT["components"]["responses"]) | codes_in(DOCUMENT["paths"])
+    assert schema - used == {"method-not-allowed"}
+
+
+def test_every_error_is_documented_with_its_status() -> None:
+    statuses: dict[str, set[int]] = {}
+    operations = [
+        operation
+        for item in DOCUMENT["paths"].values()
+        for method, operation in item.items()
+        if method != "parameters"
+    ]
+    for operation in operations:
+        for status, response in operation["responses"].items():
+            name = response.get("$ref", "").rpartition("/")[2]
+            part = DOCUMENT["components"]["responses"][name] if name else response
+            for code in codes_in(part.get("content", {})):
+                statuses.setdefault(code, set()).add(int(status))
+    for kind, status in STATUS.items():
+        assert statuses[kind.code] == {int(status)}, kind
+
+
+@levels
+def test_every_route_is_in_the_document_and_every_request_has_a_route(level: int, tmp_path: Path) -> None:
+    app = importlib.import_module(LEVELS[str(level)]).create_app(Settings(data=str(tmp_path)))
+    routes = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", lambda found: "{" + _camel(found[1]) + "}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint != "static"
+    }
+    told = {
+        (path, method)
+        for path, item in of_level(level)["paths"].items()
+        for method in item
+        if method not in ("parameters", "head")
+    }
+    assert told == routes
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
