@@ -82,6 +82,9 @@ def set_up_logs(log_format: str, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for library in ("boto3", "botocore", "s3transfer", "urllib3"):
+        # Their debugging says every header of every request, signatures and all.
+        logging.getLogger(library).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     threading.excepthook = _log_death
 

@@ -54,6 +54,11 @@ class Run:
     level: int
     options: tuple[str, ...] = ()
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether its bytes lie in a folder of ours, which can be filled up and taken away."""
+        return self.level == 2
+
 
 RUNS: Final = (
     Run("1", 1),
@@ -81,7 +86,7 @@ def judge_run(judged: Run, folder: Path) -> list[Result]:
 
 
 def judge_full_disk(judged: Run, folder: Path) -> list[Result]:
-    """What the suite finds when the server's disk is filled up, by root."""
+    """What the suite finds when the server's disk is filled up, by root; for servers on a disk of ours."""
     disk = folder / "full" / "data"
     disk.parent.mkdir(parents=True)
     with small_disk(disk, DISK):
@@ -93,12 +98,14 @@ def judge_full_disk(judged: Run, folder: Path) -> list[Result]:
 
 
 def _most(judged: Run, folder: Path) -> list[Result]:
-    return _suite(judged, folder / "all", CASES, ("--read-timeout", "4s"), Hooks)
+    cases = [case for case in CASES if judged.level == 1 or case.slug not in SCARCE]
+    return _suite(judged, folder / "all", cases, ("--read-timeout", "4s"), Hooks)
 
 
 def _scarce(judged: Run, folder: Path) -> list[Result]:
     store = folder / "scarce" / "data" / f"level{judged.level}" / "incoming"
-    commands = {"away": f"mv {store} {store}.away", "back": f"mv {store}.away {store}"}
+    moving = {"away": f"mv {store} {store}.away", "back": f"mv {store}.away {store}"}
+    commands = moving if judged.on_disk else {}
     options = ("--max-sessions", "8", "--complete-wait", "1s")
     cases = select(CASES, SCARCE)
     return _suite(judged, folder / "scarce", cases, options, lambda there: Hooks({**there, **commands}))
@@ -163,7 +170,8 @@ def _counted(results: Sequence[Result]) -> str:
 
 
 def _judge_all(judged: Run, folder: Path) -> list[Result]:
-    full = {result.case.slug: result for result in judge_full_disk(judged, folder)}
+    found = judge_full_disk(judged, folder) if judged.on_disk else []
+    full = {result.case.slug: result for result in found}
     return [full.get(result.case.slug, result) for result in judge_run(judged, folder)]
 
 

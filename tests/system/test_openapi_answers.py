@@ -18,8 +18,8 @@ import schemathesis
 from schemathesis.schemas import BaseSchema
 
 from shared.commands.serve import LEVELS
-from tests.conftest import Serve
 from tests.servers import Server
+from tests.system.conftest import ServeLevel
 from tests.system.openapi_document import of_level, write_of_level
 
 EXAMPLES: Final = 8
@@ -34,8 +34,8 @@ levels = pytest.mark.parametrize("level", [int(level) for level in LEVELS])
 
 @levels
 @pytest.mark.timeout(180)
-def test_no_answer_is_missing_in_the_document(level: int, serve: Serve, tmp_path: Path) -> None:
-    server = serve(level=level)
+def test_no_answer_is_missing_in_the_document(level: int, serve_level: ServeLevel, tmp_path: Path) -> None:
+    server = serve_level(level)
     words = [
         *("run", write_of_level(level, tmp_path), "--url", f"http://127.0.0.1:{server.port}"),
         *("--max-examples", EXAMPLES, "--generation-deterministic", "--exclude-checks", NOT_ASKED),
@@ -86,8 +86,8 @@ CHUNKED: Final = [int(level) for level in LEVELS if level != "1"]
 
 
 @pytest.mark.parametrize("level", CHUNKED)
-def test_an_honest_upload_is_answered_as_the_document_says(level: int, serve: Serve) -> None:
-    walk = Walk(serve(level=level))
+def test_an_honest_upload_is_answered_as_the_document_says(level: int, serve_level: ServeLevel) -> None:
+    walk = Walk(serve_level(level))
     data = bytes(range(256)) * (CHUNK // 256) + b"the rest"
     walk("GET", "/upload", 200)
     wish = {"fileName": "a.bin", "fileSize": len(data), "chunkSize": CHUNK}

@@ -17,6 +17,7 @@ from tests.faults.faulty import Held, until
 from tests.oracle import CHUNK, CHUNKS, Upload, begin_upload, finished
 from tests.raw_http import Connection, exchange, exchange_json, head
 from tests.servers import COMMAND, Server
+from tests.system.conftest import ServeLevel
 
 Numbers = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -44,9 +45,11 @@ def requests(found: Numbers, method: str, route: str, status: str, code: str = "
     return number(found, "upload_requests_total", method=method, route=route, status=status, code=code)
 
 
-@pytest.mark.parametrize("sessions", ["sqlite", "memory://"])
-def test_the_metrics_tell_what_happened(serve: Serve, address: str, sessions: str) -> None:
-    server = serve("--sessions", sessions, "--metrics", address)
+@pytest.mark.parametrize(("level", "sessions"), [(2, "sqlite"), (2, "memory://"), (3, "sqlite")])
+def test_the_metrics_tell_what_happened(
+    serve_level: ServeLevel, address: str, level: int, sessions: str
+) -> None:
+    server = serve_level(level, "--sessions", sessions, "--metrics", address)
     assert number(numbers(address), "upload_committed_bytes_total") == 0
     upload, other = begin_upload(server), begin_upload(server, seed=2)
     upload.put()
@@ -55,17 +58,18 @@ def test_the_metrics_tell_what_happened(serve: Serve, address: str, sessions: st
         cut.half_close()
         assert cut.answer().code == "incomplete-body"
     upload.send_rest()
-    finished(upload)
+    assert upload.complete().status == HTTPStatus.OK
     exchange(server.port, "GET", f"/{upload.session_id}")
-    found = numbers(address)
     session = "/upload/<session_id>"
+    # A request is counted when its answer is out, so a moment after the client has it.
+    until(lambda: requests(numbers(address), "GET", "none", "404", "not-found") == 1, "the last request")
+    until(lambda: requests(numbers(address), "PUT", session, "200") == CHUNKS, "the last chunk")
+    found = numbers(address)
     assert number(found, "upload_committed_bytes_total") == CHUNK * CHUNKS
     assert number(found, "upload_chunk_seconds_count") == CHUNKS
     assert number(found, "upload_store_seconds_count", store="bytes", operation="append") == CHUNKS + 1
-    assert requests(found, "PUT", session, "200") == CHUNKS
     assert requests(found, "PUT", session, "409", "offset-mismatch") == 1
     assert requests(found, "PUT", session, "400", "incomplete-body") == 1
-    assert requests(found, "GET", "none", "404", "not-found") == 1
     assert number(found, "upload_finalizations_total", outcome="accepted") == 1
     assert number(found, "upload_sessions", state="uploading") == 1
     assert number(found, "upload_sessions", state="completed") == 1
@@ -125,6 +129,14 @@ def test_a_broken_database_is_named(serve: Serve, database: str, name: str) -> N
     assert (answer.status, answer.json["detail"]) == (503, f"Out of reach: {name}.")
 
 
+def test_level_3_without_its_store_is_not_ready_and_lives(serve: Serve) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing"}
+    server = serve("--s3-endpoint", "http://127.0.0.1:9", level=3, environment=keys)
+    answer = exchange(server.port, "GET", "/readyz")
+    assert (answer.status, answer.json["detail"]) == (503, "Out of reach: bytes.")
+    assert exchange(server.port, "GET", "/healthz").status == HTTPStatus.OK
+
+
 def test_a_leaving_server_is_not_ready(serve: Serve) -> None:
     server = serve()
     upload = begin_upload(server)
@@ -157,9 +169,10 @@ def test_json_has_a_line_for_every_finished_request(serve: Serve) -> None:
     server = serve("--log-format", "json")
     upload = begin_upload(server)
     upload.send_rest()
-    file = finished(upload)
-    exchange(server.port, "GET", f"/files/{file['fileId']}")
+    finished(upload)
+    exchange(server.port, "GET", "/healthz")
     shown = f"{upload.session_id[:6]}…"
+    until(lambda: any(line.get("path") == "/healthz" for line in lines(server)), "the last line")
     told = lines(server)
     chunks = [line for line in told if line.get("method") == "PUT"]
     assert len(chunks) == CHUNKS
@@ -181,6 +194,7 @@ def test_what_was_cut_off_is_told_as_far_as_it_came(serve: Serve) -> None:
         until(lambda: upload.had_writer, "the writer")
         cut.half_close()
         cut.answer()
+    until(lambda: "incomplete-body" in server.log.read_text(), "its line")
     line = lines(server)[-1]
     assert (line["code"], line["received"]) == ("incomplete-body", CHUNK // 4)
 
@@ -216,6 +230,17 @@ def test_no_log_lets_anybody_go_on_with_an_upload(serve: Serve, tmp_path: Path, 
         assert secret not in text
 
 
+def test_level_3_keeps_its_keys_to_itself(serve_level: ServeLevel) -> None:
+    server = serve_level(3, "--log-level", "debug", "--log-format", "json")
+    upload = begin_upload(server)
+    upload.send_rest()
+    assert upload.complete().status == HTTPStatus.OK
+    until(lambda: '"path": "/upload/<session_id>/complete"' in server.log.read_text(), "the last line")
+    text = server.log.read_text()
+    for secret in secrets_of(upload) | {server.environment["AWS_SECRET_ACCESS_KEY"], "AWS4-HMAC"}:
+        assert secret not in text
+
+
 def secrets_of(*uploads: Upload) -> set[str]:
     """What stands in no log: the ids but for their beginning."""
     return {upload.session_id[6:] for upload in uploads}
@@ -227,7 +252,8 @@ def test_text_says_nothing_of_requests_unless_asked(serve: Serve) -> None:
     assert quiet.log.read_text() == ""
     talking = serve("--log-level", "info", name="talking", data=quiet.folder / "other")
     begin_upload(talking)
-    assert "INFO shared.observed: request method=POST path=/upload/init status=201" in talking.log.read_text()
+    told = "INFO shared.observed: request method=POST path=/upload/init status=201"
+    until(lambda: told in talking.log.read_text(), "the line")
 
 
 def test_a_label_is_never_made_of_what_a_client_sends(serve: Serve, address: str) -> None:
@@ -235,6 +261,7 @@ def test_a_label_is_never_made_of_what_a_client_sends(serve: Serve, address: str
     for number_ in range(5):
         exchange(server.port, f"FOO{number_}", f"/bar{number_}")
         exchange_json(server.port, "POST", f"/upload/{number_}", {})
+    until(lambda: requests(numbers(address), "other", "none", "404", "not-found") == 5, "all of them")
     routes = {dict(labels)["route"] for name, labels in numbers(address) if name == "upload_requests_total"}
     methods = {dict(labels)["method"] for name, labels in numbers(address) if name == "upload_requests_total"}
     assert routes <= {"none", "/upload/<session_id>"}
