@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+NPM    ?= npm
 READY  := $(VENV)/.installed
 
 .PHONY: demo test check level1 level2 level3 bench-disk docs conformance-table format clean
@@ -12,11 +13,13 @@ demo: $(READY)            ## start every level and take the tour (ARGS=--once en
 test: $(READY)            ## the whole test suite (ARGS: anything for pytest)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: $(READY)           ## ruff, mypy --strict, import-linter
+check: $(READY)           ## ruff, mypy --strict, import-linter, and TypeScript on the client's JSDoc
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@test -x node_modules/.bin/tsc || { echo "TypeScript is missing: install node and npm, then rm $(READY)" >&2; exit 1; }
+	@node_modules/.bin/tsc --project shared/client
 
 level1 level2 level3: $(READY)   ## serve one level and print its address
 	@$(BIN)/upload-levels serve $(subst level,,$@) $(ARGS)
@@ -36,11 +39,21 @@ format: $(READY)          ## let ruff rewrite what it can
 clean:                    ## remove what the targets above built
 	rm -rf $(VENV) upload-data build *.egg-info
 
-# Rebuilt when pyproject.toml changes. Debian ships python3 without ensurepip: there venv fails, and the
+# Rebuilt when pyproject.toml or package.json changes. Debian ships python3 without ensurepip: there venv fails, and the
 # message says which package is missing.
-$(READY): pyproject.toml
+$(READY): pyproject.toml package.json
 	@echo "building $(VENV) (once)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@$(MAKE) --no-print-directory node_modules
 	@touch $@
+
+# Without npm everything but `make check` and the client's own tests works; the page then hashes with what the
+# browser has. No scripts of packages are run, and no lock file is written: it would name a registry.
+.PHONY: node_modules
+node_modules:
+	@if ! command -v $(NPM) >/dev/null; then \
+	  echo "npm is missing: the page works without its hashing library, for files up to 64 MiB" >&2; \
+	else $(NPM) install --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null || \
+	  echo "npm failed: the page works without its hashing library, for files up to 64 MiB" >&2; fi
