@@ -97,9 +97,15 @@ function guarded(listener = nothing) {
     try {
       listener(...told)
     } catch (error) {
-      setTimeout(() => {
-        throw error
-      })
+      report(error)
     }
   }
+}
+
+/** As if nobody had caught it. @param {unknown} error */
+function report(error) {
+  if (typeof globalThis.reportError === 'function') return globalThis.reportError(error)
+  setTimeout(() => {
+    throw error
+  })
 }
