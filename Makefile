@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 NPM    ?= npm
 READY  := $(VENV)/.installed
 
-.PHONY: demo test check level1 level2 level3 bench-disk docs conformance-table format clean
+.PHONY: demo test check level1 level2 level3 bench-disk docs bench-client conformance-table format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -27,6 +27,9 @@ level1 level2 level3: $(READY)   ## serve one level and print its address
 bench-disk: $(READY)      ## level 2 beside nginx and @tus/server, same disk, same run
 	@$(BIN)/python -m bench.disk $(ARGS)
 
+bench-client: $(READY)    ## what the browser client's defaults cost, in Chromium
+	@$(BIN)/python -m bench.browser $(ARGS)
+
 docs: $(READY)            ## write the generated parts of the documentation
 	@$(BIN)/python -m tests.docs.generate
 
@@ -46,13 +49,13 @@ $(READY): pyproject.toml package.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
-	@$(MAKE) --no-print-directory node_modules
+	@$(MAKE) --no-print-directory packages
 	@touch $@
 
 # Without npm everything but `make check` and the client's own tests works; the page then hashes with what the
 # browser has. No scripts of packages are run, and no lock file is written: it would name a registry.
-.PHONY: node_modules
-node_modules:
+.PHONY: packages
+packages:
 	@if ! command -v $(NPM) >/dev/null; then \
 	  echo "npm is missing: the page works without its hashing library, for files up to 64 MiB" >&2; \
 	else $(NPM) install --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error >/dev/null || \

@@ -160,10 +160,18 @@ async function transfer(assignment, api, opened) {
   const sending = new AbortController()
   const stop = () => sending.abort(signal.reason)
   signal.addEventListener('abort', stop)
+  let completing = false
   const journey = {
     ...assignment,
     api,
     signal: sending.signal,
+    on: {
+      ...on,
+      finishing: () => {
+        completing = true
+        on.finishing()
+      },
+    },
     fingerprint: () => memory.fingerprint()?.known?.value ?? null,
   }
   try {
@@ -173,7 +181,7 @@ async function transfer(assignment, api, opened) {
     const hashes =
       whenToHash(choices.fingerprint, file.size) === 'beside' &&
       (opened.session !== undefined || memory.fingerprint() !== null)
-    const there = hashes ? recogniseMeanwhile(assignment, api, sending.signal) : NEVER
+    const there = hashes ? recogniseMeanwhile(assignment, api, sending.signal, () => completing) : NEVER
     const first = await Promise.race([sent, there])
     if (!('there' in first)) {
       return { file: first.file, how: opened.session ? 'sent' : 'resumed', duplicate: first.duplicate }
@@ -196,13 +204,14 @@ const NEVER = new Promise(() => {})
  * @param {Assignment} assignment
  * @param {Api} api
  * @param {AbortSignal} signal
+ * @param {() => boolean} tooLate once completion has begun, the file that the server has may be this upload's own
  * @returns {Promise<{there: RemoteFile}>}
  */
-async function recogniseMeanwhile({ file, memory }, api, signal) {
+async function recogniseMeanwhile({ file, memory }, api, signal, tooLate) {
   try {
     const { value } = await memory.hash().result
     const there = value && (await recognise(api, value, file.size, signal))
-    return there && !signal.aborted ? { there } : NEVER
+    return there && !signal.aborted && !tooLate() ? { there } : NEVER
   } catch {
     return NEVER // the chunks will meet the same trouble, and say so
   }

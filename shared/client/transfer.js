@@ -112,13 +112,11 @@ export class Transfer {
     const began = world.clock()
     on.begun(size)
     const confirmed = await this.#whileReadable(offset, async () => {
-      // Without a digest the browser reads the slice while it sends it, and nobody holds a chunk in memory.
-      const body = choices.digest
-        ? (await read(file, offset, offset + size)).buffer
-        : file.slice(offset, offset + size)
-      const digest = body instanceof ArrayBuffer ? await digestBase64(body) : null
+      // The slice is sent, not what was read for the digest: the browser then streams it from the disk, and
+      // a file that changes in between is noticed by the server.
+      const digest = choices.digest ? await digestBase64(await read(file, offset, offset + size)) : null
       return api.append(this.sessionId, offset, digest, {
-        body,
+        body: file.slice(offset, offset + size),
         size,
         signal,
         onSent: (bytes) => on.sent(offset + Math.min(bytes, size)),

@@ -17,7 +17,7 @@ import { watchSilence } from './silence.js'
  * @property {string} method
  * @property {string} url
  * @property {Headers_} headers
- * @property {Blob|ArrayBuffer|FormData} body
+ * @property {Blob|FormData} body
  * @property {number} size bytes of the body, about
  * @property {AbortSignal} signal ends it; the promise rejects with the signal's reason
  * @property {(bytes: number) => void} onSent bytes handed to the network so far

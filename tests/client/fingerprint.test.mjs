@@ -85,6 +85,27 @@ test('beside: unknown to the server, the upload goes on and complete carries the
   assert.equal([...server.sessions.values()][0].claim, WHOLE)
 })
 
+test('beside: a hash that ends while the upload completes does not take its own file for another one', async () => {
+  const server = await moody()
+  const held = heldHasher()
+  let letGo
+  server.next('POST /upload/<id>/complete', (_request, response, serve) => {
+    const end = response.end.bind(response)
+    response.end = (text) => (letGo = () => end(text)) // the file is there, the answer is under way
+    serve()
+  })
+  const { upload, over } = watched(server, fileOf(2500), { fingerprint: 'beside', hasher: held.hasher })
+  upload.start()
+  await until(() => letGo)
+  held.resolve(WHOLE)
+  await until(() => server.count('POST /upload/preflight') === 1)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  letGo()
+  const { result } = await over
+  assert.equal(result.how, 'sent')
+  assert.equal(upload.state, 'done')
+})
+
 test('beside: a hash that is slower than the network is not waited for', async () => {
   const server = await moody()
   const held = heldHasher()
