@@ -1,4 +1,4 @@
-"""What the browser client's defaults cost, in real Chromium: hash before or beside, which hash, digests or not.
+"""What the browser client's defaults cost, in real Chromium: which hash, when to hash, digests or not.
 
     python -m bench.browser [--size 256] [--rounds 3] [--folder .]
 
@@ -191,6 +191,7 @@ def main(size: int, upload_size: int, rounds: int, folder: str) -> None:
         console.print(table)
         path.unlink()
         table = Table("line", "fingerprint", "sent after, s", "done after, s", "of off")
+        base = 1.0
         for line, way, sent, done in measure_uploads(page, path, upload_size, rounds):
             base = done if way == "off" else base
             table.add_row(line, way, f"{sent / 1000:.2f}", f"{done / 1000:.2f}", f"{done / base:.2f}")

@@ -31,6 +31,7 @@ import { Transfer } from './transfer.js'
  * @property {import('./session-memory.js').SessionMemory} session
  * @property {() => import('./fingerprint.js').FingerprintWork|null} fingerprint if it was begun
  * @property {() => import('./fingerprint.js').FingerprintWork} hash begin, if it was not begun
+ * @property {() => boolean} isCancelling the session is being removed: if it is gone, nothing starts anew
  */
 
 /**
@@ -84,9 +85,10 @@ export async function attempt(assignment) {
  * @returns {Promise<Outcome>}
  */
 async function inChunks(assignment, api) {
+  const { memory } = assignment
   const sample = await sampleOf(assignment.file)
   assignment.signal.throwIfAborted()
-  let stored = assignment.memory.session.recall(sample)
+  let stored = memory.session.recall(sample)
   for (let lost = 0; ; lost += 1) {
     const opened = stored ?? (await open(assignment, api, sample))
     if ('how' in opened) return opened
@@ -95,8 +97,8 @@ async function inChunks(assignment, api) {
     } catch (error) {
       if (!(error instanceof UploadError)) throw error
       // Its bytes are gone with it, in both cases.
-      if (error.gone || error.status === 422) assignment.memory.session.forget()
-      if (!error.gone) throw error
+      if (error.gone || error.status === 422) memory.session.forget()
+      if (!error.gone || memory.isCancelling()) throw error
       // Once: a server that loses every session would otherwise be sent the beginning for ever.
       if (lost > 0) throw new UploadError('lost', 'The server has lost this upload, twice.', { cause: error })
       stored = null

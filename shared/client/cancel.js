@@ -34,7 +34,7 @@ export async function cancelAtServer(api, sessionId, world, retryDelays) {
   return false
 }
 
-function tooLate() {
+export function tooLate() {
   return new UploadError('refused', 'Too late to cancel: the server has the whole file already.', {
     code: 'wrong-state',
     hint: 'It will stand among the finished files.',

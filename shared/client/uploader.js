@@ -12,16 +12,17 @@
 
 import { Api } from './api.js'
 import { attempt } from './attempt.js'
-import { cancelAtServer } from './cancel.js'
+import { cancelAtServer, tooLate } from './cancel.js'
 import { Stopped, UploadError } from './errors.js'
+import { UploadFacts } from './facts.js'
 import { FingerprintWork } from './fingerprint.js'
 import { hashFile } from './hashing.js'
 import { Http } from './http.js'
 import { choicesFrom, eventsFrom } from './options.js'
 import { Patience } from './patience.js'
+import { reportsTo } from './reports.js'
 import { SessionMemory } from './session-memory.js'
 import { sessionKey } from './sessions.js'
-import { Speed } from './speed.js'
 import { transportFor } from './transport.js'
 import { worldFrom } from './world.js'
 
@@ -33,7 +34,7 @@ export { discardUnfinished, findUnfinished, getCapabilities, listUnfinished } fr
 /** @typedef {import('./unfinished.js').Unfinished} Unfinished */
 
 /** One file on its way. */
-export class Upload {
+export class Upload extends UploadFacts {
   /** @type {UploadState} */
   #state = 'waiting'
   /** What it does when it does not wait for something. @type {UploadState} */
@@ -50,25 +51,7 @@ export class Upload {
   #session
   /** @type {FingerprintWork|null} */
   #fingerprint = null
-  #resumed = false
-  #bytesSent = 0
-  #speed = new Speed()
   #cancelling = false
-
-  /** Why it failed. @type {UploadError|null} */
-  error = null
-  /** How it ended well. @type {UploadResult|null} */
-  result = null
-  /** Bytes the server has confirmed. */
-  confirmed = 0
-  /** Confirmed bytes, and those of the chunk on its way that were handed to the network. */
-  sent = 0
-  /** Bytes that went into the fingerprint. */
-  hashed = 0
-  /** Whether it is sent in chunks, as at levels 2 to 4; null until the server has said so. @type {boolean|null} */
-  chunked = null
-  /** Milliseconds until the next try, as announced. @type {number|null} */
-  retryIn = null
 
   /**
    * @param {Blob} file a `File`, usually
@@ -76,7 +59,7 @@ export class Upload {
    * @throws {UploadError} an option has no meaning
    */
   constructor(file, options) {
-    this.file = file
+    super(file)
     this.options = choicesFrom(options)
     this.events = eventsFrom(options)
     this.world = worldFrom(options, hashFile)
@@ -94,21 +77,6 @@ export class Upload {
     return this.#state
   }
 
-  /** Bytes. */
-  get total() {
-    return this.file.size
-  }
-
-  /** Bytes per second, smoothed; null until a chunk is confirmed. */
-  get speed() {
-    return this.#speed.bytesPerSecond
-  }
-
-  /** Seconds, at this speed; null while nobody can know. */
-  get secondsLeft() {
-    return this.#speed.secondsFor(this.total - this.confirmed)
-  }
-
   /** The server's name for it, once there is one. */
   get sessionId() {
     return this.#session.current?.sessionId ?? null
@@ -121,7 +89,7 @@ export class Upload {
 
   /** Begin; after a failure or a cancellation, begin again. A session that is remembered is gone on with. */
   start() {
-    if (this.#run !== null || this.#state === 'done' || this.#state === 'duplicate') return
+    if (this.#run !== null || this.#isOver) return
     if (this.#state === 'failed' || this.#state === 'cancelled') this.#activity = 'waiting'
     this.error = null
     this.#setState(this.#activity)
@@ -155,22 +123,37 @@ export class Upload {
       this.pause()
       return true
     }
-    if (this.#state === 'done' || this.#state === 'duplicate') return true
-    // Once everything is sent, it may be too late. So the upload goes on until the server has answered.
-    this.#cancelling = this.#activity === 'finishing' && this.#run !== null
-    if (!this.#cancelling) {
-      this.#stop()
-      this.#setState('cancelled')
-      await this.#settled // a session that is being opened gets its name first, so that it can be removed
+    if (this.#isOver) return true
+    if (this.#activity === 'finishing' && this.#run !== null) return this.#cancelFinishing()
+    this.#stop()
+    this.#setState('cancelled')
+    // A session that is being opened gets its name first, so that it can be removed. And a `start()` that comes
+    // before it is removed waits for that.
+    const told = this.#settled.then(() => this.#cancelAtServer())
+    this.#settled = told.then(
+      () => this.#forget(),
+      () => {},
+    )
+    try {
+      return await told
+    } catch (error) {
+      if (this.#run === null) this.#begin() // the file was complete when it was paused: see it through
+      throw error
     }
+  }
+
+  /** Once everything is sent, it may be too late. So the upload goes on until the server has answered. */
+  async #cancelFinishing() {
+    this.#cancelling = true
     try {
       const told = await this.#cancelAtServer()
+      if (this.#isOver) throw tooLate()
       this.#stop()
       this.#setState('cancelled')
       this.#forget()
       return told
     } catch (error) {
-      if (this.#run === null) this.#begin() // paused while it was finishing: the file is there, so see it through
+      if (this.#run === null && !this.#isOver) this.#begin() // it met trouble of its own meanwhile
       throw error
     } finally {
       this.#cancelling = false
@@ -183,17 +166,19 @@ export class Upload {
     return cancelAtServer(api, this.sessionId, this.world, this.options.retryDelays)
   }
 
+  get #isOver() {
+    return this.#state === 'done' || this.#state === 'duplicate'
+  }
+
   #begin() {
     const run = new AbortController()
     this.#run = run
-    this.#session.take()
-    this.#fingerprint?.job.resume()
     const ifCurrent = this.#onlyIn(run)
     // One after the other: the attempt before may still be opening a session.
     this.#settled = this.#settled
       .then(() => attempt(this.#assignment(run.signal, ifCurrent)))
       .then(
-        ifCurrent((outcome) => this.#succeed({ ...outcome, bytesSent: this.#bytesSent })),
+        ifCurrent((outcome) => this.#succeed({ ...outcome, bytesSent: this.bytesSent })),
         ifCurrent((error) => this.#fail(error)),
       )
   }
@@ -202,7 +187,7 @@ export class Upload {
    * Reports of an attempt that was stopped are dropped.
    *
    * @param {AbortController} run
-   * @returns {IfCurrent}
+   * @returns {import('./reports.js').IfCurrent}
    */
   #onlyIn(run) {
     return (report) =>
@@ -213,19 +198,20 @@ export class Upload {
 
   /**
    * @param {AbortSignal} signal
-   * @param {IfCurrent} ifCurrent
+   * @param {import('./reports.js').IfCurrent} ifCurrent
    * @returns {import('./attempt.js').Assignment}
    */
   #assignment(signal, ifCurrent) {
     signal.throwIfAborted()
+    this.#session.take()
+    this.#fingerprint?.job.resume()
     const { events, options: choices } = this
     const patience = new Patience({
       choices,
       world: this.world,
       signal,
       shouldRetry: (error, retries) =>
-        !(this.#cancelling && error.gone) &&
-        (events.onShouldRetry?.(error, retries, choices) ?? error.retryable),
+        events.onShouldRetry?.(error, retries, choices) ?? error.retryable,
       onOffline: ifCurrent(() => this.#setState('offline')),
       onRetry: ifCurrent((error, milliseconds) => {
         this.retryIn = milliseconds
@@ -238,38 +224,20 @@ export class Upload {
     return {
       ...{ signal, patience, choices, file: this.file, fileName: this.fileName, lastModified: this.lastModified },
       ...{ mimeType: choices.mimeType ?? this.file.type, world: this.world, http: this.http },
-      ...{ transport: this.transport, speed: this.#speed },
+      ...{ transport: this.transport, speed: this.smoothed },
       memory: {
         capabilities: this.#capabilities,
         session: this.#session,
         fingerprint: () => this.#fingerprint,
         hash: () => (this.#fingerprint ??= this.#hash()),
+        isCancelling: () => this.#cancelling,
       },
       on: {
         capabilities: ifCurrent((found) => {
           this.#capabilities = found
           this.chunked = found.chunkSize !== null
         }),
-        hashing: ifCurrent(() => this.#act('hashing')),
-        uploading: ifCurrent(() => this.#act('uploading')),
-        finishing: ifCurrent(() => this.#act('finishing')),
-        begun: (bytes) => {
-          this.#bytesSent += bytes
-        },
-        confirmed: ifCurrent((offset) => {
-          this.confirmed = this.sent = offset
-          this.#session.confirm(offset)
-          events.onProgress(offset, this.total)
-        }),
-        sent: ifCurrent((position) => {
-          this.sent = position
-          events.onSent(position, this.total)
-        }),
-        chunk: ifCurrent((size) => events.onChunkComplete(size, this.confirmed, this.total)),
-        resumed: ifCurrent((offset) => {
-          this.#resumed ||= offset > 0
-          events.onResume(offset)
-        }),
+        ...reportsTo(this, events, this.#session, (activity) => this.#act(activity), ifCurrent),
       },
     }
   }
@@ -294,7 +262,7 @@ export class Upload {
       return this.#fail(new UploadError('mismatch', 'The server has stored other bytes than this file has.'))
     }
     this.#run = null
-    this.result = { ...result, how: this.#resumed && result.how === 'sent' ? 'resumed' : result.how }
+    this.result = { ...result, how: this.resumed && result.how === 'sent' ? 'resumed' : result.how }
     this.confirmed = this.sent = this.total
     this.events.onProgress(this.total, this.total)
     this.#setState(result.duplicate ? 'duplicate' : 'done')
@@ -304,6 +272,7 @@ export class Upload {
   /** @param {unknown} cause */
   #fail(cause) {
     this.#stop()
+    if (this.#cancelling) return // `abort` says how it ends
     const words = 'Something went wrong in the page itself.'
     this.error = cause instanceof UploadError ? cause : new UploadError('usage', words, { cause })
     this.error.resumable = this.#session.current !== null
@@ -344,10 +313,3 @@ export class Upload {
     this.events.onStateChange(state, this)
   }
 }
-
-/**
- * @template {unknown[]} A
- * @typedef {(...told: A) => void} Report
- */
-
-/** @typedef {<A extends unknown[]>(report: Report<A>) => Report<A>} IfCurrent */

@@ -151,6 +151,66 @@ test('cancel while the server finalizes is too late: it says so, and the upload 
   assert.deepEqual(states, ['uploading', 'finishing', 'done'])
 })
 
+test('cancel that overtakes complete: the upload that finds itself gone does not start anew', async () => {
+  const server = await moody()
+  let complete, deleted
+  server.next('POST /upload/<id>/complete', (_request, _response, serve) => (complete = serve))
+  server.next('DELETE', (_request, response, serve) => {
+    const end = response.end.bind(response)
+    response.end = () => (deleted = end)
+    serve()
+  })
+  const { upload, states, errors } = watched(server, fileOf(500))
+  upload.start()
+  await until(() => complete)
+  const cancelled = upload.abort({ cancel: true })
+  await until(() => deleted)
+  complete()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  deleted()
+  assert.equal(await cancelled, true)
+  assert.deepEqual(states, ['uploading', 'finishing', 'cancelled'])
+  assert.deepEqual(errors, [])
+  assert.equal(server.count('POST /upload/init'), 1)
+})
+
+test('cancel while the last answer arrives: what is done is done', async () => {
+  const server = await moody({ polls: 1 })
+  let asked
+  const { upload, over } = watched(server, fileOf(500))
+  upload.start()
+  await until(() => upload.state === 'finishing')
+  server.next('GET /upload/<id>', (_request, _response, serve) => serve(), (_request, _response, serve) => (asked = serve))
+  const cancelled = upload.abort({ cancel: true })
+  const refused = assert.rejects(cancelled, { code: 'wrong-state' })
+  await over
+  asked?.()
+  await refused
+  assert.equal(upload.state, 'done')
+  assert.equal(server.count('POST /upload/init'), 1)
+})
+
+test('start while the cancellation is under way waits for it, and begins anew', async () => {
+  const server = await moody()
+  server.next('PUT', (_request, _response, serve) => serve(), hang)
+  let deleted
+  server.next('DELETE', (_request, _response, serve) => (deleted = serve))
+  const { upload, over } = watched(server, fileOf(2500))
+  upload.start()
+  await until(() => server.count('PUT') === 2)
+  const cancelled = upload.abort({ cancel: true })
+  await until(() => deleted)
+  upload.start()
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  assert.equal(server.count('POST /upload/init'), 1)
+  deleted()
+  assert.equal(await cancelled, true)
+  const { result } = await over
+  assert.equal(result.how, 'sent')
+  assert.equal(result.file.fingerprint, WHOLE)
+  assert.equal(server.sessions.size, 1)
+})
+
 test('cancel after the file is complete does not pretend: paused meanwhile, it is seen through', async () => {
   const server = await moody()
   server.next('POST /upload/<id>/complete', (request, response, serve) => {
