@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 NPM    ?= npm
 READY  := $(VENV)/.installed
 
-.PHONY: demo test check level1 level2 level3 bench-disk docs bench-client conformance-table format clean
+.PHONY: demo test check level1 level2 level3 bench-disk docs bench-client screenshots conformance-table format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -32,6 +32,9 @@ bench-client: $(READY)    ## what the browser client's defaults cost, in Chromiu
 
 docs: $(READY)            ## write the generated parts of the documentation
 	@$(BIN)/python -m tests.docs.generate
+
+screenshots: $(READY)     ## the page in each of its states, light and dark, wide and narrow
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 conformance-table: $(READY)  ## judge every level and write the table of results into the README
 	@$(BIN)/python -m tests.system.conformance_runs

@@ -17,6 +17,7 @@ from shared.errors import FileTooLarge, InvalidRequest, LengthRequired, MemberEr
 from shared.files_blueprint import OWNER, files_blueprint
 from shared.limits import MIB
 from shared.origins import refuse_foreign_origins
+from shared.page import page_blueprint
 from shared.problems import register_problems
 from shared.settings import Settings
 from shared.wire import clean_file_name, file_json
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(
         files_blueprint(catalogue, lambda at, start, stop: read_range(objects / at, start, stop))
     )
+    app.register_blueprint(page_blueprint())
     register_problems(app)
     refuse_foreign_origins(app)
     return app

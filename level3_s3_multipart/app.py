@@ -20,6 +20,7 @@ from shared.measured import MeasuredFinalizer, MeasuredSessions, MeasuredStore
 from shared.metrics import Metrics
 from shared.operations import operate
 from shared.origins import refuse_foreign_origins
+from shared.page import page_blueprint
 from shared.problems import register_problems
 from shared.sessions import open_session_store
 from shared.settings import Settings
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(upload_blueprint(uploads, finalizations, capabilities, settings.read_timeout))
     app.register_blueprint(preflight_blueprint(catalogue))
     app.register_blueprint(files_blueprint(catalogue, store.read))
+    app.register_blueprint(page_blueprint())
     register_problems(app)
     refuse_foreign_origins(app)
     operate(app, metrics, uploads, {"catalogue": lambda: catalogue.owns("")})

@@ -84,10 +84,12 @@ class Relay:
         self._plan(self.upstream_bytes + count, lambda: how)
 
     def call_after(self, count: int, function: Callable[[], object]) -> None:
-        """Call ``function`` when ``count`` more bytes were forwarded; the line stands still meanwhile."""
+        """Call ``function`` when ``count`` more bytes were forwarded; the line stands still meanwhile, and is
+        cut afterwards if the function returns a :class:`Cut`."""
 
-        def act() -> None:
-            function()
+        def act() -> Cut | None:
+            how = function()
+            return how if isinstance(how, Cut) else None
 
         self._plan(self.upstream_bytes + count, act)
 
