@@ -105,21 +105,24 @@ def measure_hashes(
     page: Page, chromium: Process, size: int, rounds: int
 ) -> Iterator[tuple[str, float, float]]:
     """What, MiB/s, and MiB of memory that Chromium took beside what it had."""
-    ways: list[tuple[str, str, int]] = [
-        (f"hash-wasm, blocks of {block} MiB", "worker", block) for block in BLOCKS
-    ]
-    for name, how, block in [*ways, ("SubtleCrypto, whole file", "subtle", 0)]:
-        back = with_block(page, block) if block else lambda: None
-        speeds, grown = [], []
-        for _ in range(rounds):
-            page.request.get(page.url)
+    ways = [(f"hash-wasm, blocks of {block} MiB", "worker", block) for block in BLOCKS]
+    ways.append(("SubtleCrypto, whole file", "subtle", 0))
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name, _, _ in ways}
+    for _ in range(rounds):
+        for name, how, block in ways:
+            back = with_block(page, block) if block else lambda: None
             idle = chromium.rss()
             with PeakMemory(chromium) as peak:
-                milliseconds, _ = page.evaluate(HASH, how)
-            speeds.append(size / (milliseconds / 1000))
-            grown.append((peak.bytes - idle) / MIB)
-        back()
-        yield name, statistics.median(speeds), statistics.median(grown)
+                milliseconds, _value = page.evaluate(HASH, how)
+            back()
+            found[name].append((size / (milliseconds / 1000), (peak.bytes - idle) / MIB))
+            page.wait_for_timeout(1000)  # for the memory to be given back
+    for name, pairs in found.items():
+        yield (
+            name,
+            statistics.median(speed for speed, _ in pairs),
+            statistics.median(memory for _, memory in pairs),
+        )
 
 
 def fresh(path: Path, size: int, page: Page) -> None:

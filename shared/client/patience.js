@@ -9,6 +9,9 @@ import { UploadError } from './errors.js'
 /** Share by which a wait is stretched or shortened, so that a thousand clients do not return at once. */
 const JITTER = 0.25
 
+/** @type {Record<number, string>} */
+const WORDS = { 2: 'Two', 3: 'Three', 4: 'Four', 5: 'Five' }
+
 /** Milliseconds. A server that asks for a longer wait ends the attempt: a person should decide about hours. */
 const LONGEST_WAIT = 300_000
 
@@ -118,7 +121,7 @@ const HURRY = new Error('hurry')
  * @param {number} count
  */
 function tooMany(failure, count) {
-  return count === 1 ? failure : endedBecause(failure, `That was failure ${count} without progress.`)
+  return count === 1 ? failure : endedBecause(failure, `${WORDS[count] ?? count} tries failed.`)
 }
 
 /**

@@ -113,6 +113,17 @@ test('cancel before the start, when paused, and twice', async () => {
   assert.equal(server.sessions.size, 0)
 })
 
+test('cancel of what the server has forgotten already is done', async () => {
+  const server = await moody()
+  server.next('PUT', hang)
+  const { upload } = watched(server, fileOf(2500))
+  upload.start()
+  await until(() => server.count('PUT') === 1)
+  upload.pause()
+  server.sessions.clear()
+  assert.equal(await upload.abort({ cancel: true }), true)
+})
+
 test('start after cancel begins a new upload', async () => {
   const server = await moody()
   server.next('PUT', hang)

@@ -195,16 +195,18 @@ test('a file of which the server stored other bytes is not called done', async (
   assert.equal(error.resumable, false)
 })
 
-test('what was begun by an earlier page is not hashed again, and its fingerprint still holds', async () => {
-  const server = await moody()
-  server.next('PUT', (_request, _response, serve) => serve(), answer(400))
-  const first = await finished(server, fileOf(2500), { fingerprint: 'before' })
-  const { storage } = first.upload.world
-  const held = heldHasher()
-  const { result } = await finished(server, fileOf(2500), { fingerprint: 'before', hasher: held.hasher, storage })
-  assert.equal(result.how, 'resumed')
-  assert.equal(held.calls, 0)
-})
+for (const when of ['before', 'beside']) {
+  test(`${when}: what was begun by an earlier page is not hashed again`, async () => {
+    const server = await moody()
+    server.next('PUT', (_request, _response, serve) => serve(), answer(400))
+    const first = await finished(server, fileOf(2500), { fingerprint: 'before' })
+    const { storage } = first.upload.world
+    const held = heldHasher()
+    const { result } = await finished(server, fileOf(2500), { fingerprint: when, hasher: held.hasher, storage })
+    assert.equal(result.how, 'resumed')
+    assert.equal(held.calls, 0)
+  })
+}
 
 test('auto: small files first, large ones beside, none for an empty one', () => {
   assert.equal(whenToHash('auto', HASH_FIRST_UP_TO), 'before')

@@ -2,11 +2,14 @@
 
 import assert from 'node:assert/strict'
 import { File } from 'node:buffer'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 
-import { parseRetryAfter } from '../../shared/client/http.js'
+import { Http, parseRetryAfter } from '../../shared/client/http.js'
+import { DEFAULTS } from '../../shared/client/options.js'
 import { allowanceFor, watchSilence } from '../../shared/client/silence.js'
 import { Speed } from '../../shared/client/speed.js'
+import { Upload } from '../../shared/client/uploader.js'
 import { answer, breakInside, hang } from './moody.mjs'
 import { bytesOf, fileOf, finished, moody, until, watched } from './stage.mjs'
 
@@ -80,10 +83,13 @@ test('level 4: a ticket that is refused is renewed, once', async () => {
 test('level 4: a ticket about to end is not used', async () => {
   const server = await moody({ ticket: true })
   const soon = new Date(Date.now() + 3000).toISOString()
-  server.next('POST /tickets', answer(201, { ticket: 'old', expiresAt: soon }))
+  server.next('POST /tickets', (request, response) => {
+    server.tickets.push('old')
+    answer(201, { ticket: 'old', expiresAt: soon })(request, response)
+  })
   await finished(server, fileOf(1500), { fingerprint: 'before' })
   const carried = server.headers.map((headers) => headers.authorization).filter(Boolean)
-  assert.equal(carried.at(-1), 'Bearer ticket-0')
+  assert.deepEqual(carried, ['Bearer old', 'Bearer ticket-1'])
 })
 
 test('level 4: no ticket, no upload, and the application says why', async () => {
@@ -132,6 +138,25 @@ test('a connection that breaks because the file is gone is not blamed on the net
   assert.equal(error.kind, 'unreadable')
   assert.deepEqual(sleeps, [])
   assert.ok(upload.remembered, 'choosing it again goes on from here')
+})
+
+test('a request that is never answered is given up', async () => {
+  const server = await moody()
+  server.next('GET', hang)
+  await assert.rejects(new Http(fetch, {}, 50).ask('GET', server.endpoint), {
+    kind: 'network',
+    message: 'The server does not answer.',
+  })
+})
+
+test('every option, event, method and property stands in the README', async () => {
+  const readme = await readFile(new URL('../../shared/client/README.md', import.meta.url), 'utf8')
+  const upload = new Upload(fileOf(1), { endpoint: 'http://127.0.0.1:9/upload', storage: null })
+  const own = Object.getOwnPropertyNames(Upload.prototype).filter((name) => name !== 'constructor')
+  const facts = ['error', 'result', 'confirmed', 'sent', 'hashed', 'total', 'speed', 'secondsLeft', 'chunked', 'retryIn']
+  const names = [...Object.keys(DEFAULTS), ...Object.keys(upload.events), ...Object.keys(upload.world), ...own, ...facts]
+  const missing = names.filter((name) => !readme.match(new RegExp(`\\b${name}\\b`)))
+  assert.deepEqual(missing, [])
 })
 
 test('speed is an exponential moving average, alpha 0.25', () => {

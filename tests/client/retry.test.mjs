@@ -38,7 +38,7 @@ test('the second wait is 3 s, and the third failure in a row is the last', async
   const { error, sleeps, upload, states } = await finished(server, fileOf(2500))
   assert.deepEqual(sleeps, [1000, 3000])
   assert.equal(error.kind, 'server')
-  assert.match(error.message, /failure 3 without progress/)
+  assert.match(error.message, / Three tries failed\.$/)
   assert.ok(error.hint)
   assert.ok(error.resumable)
   assert.ok(upload.remembered)

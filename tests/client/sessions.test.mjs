@@ -80,6 +80,20 @@ test('two files with one key, at the same time, get a session each', async () =>
   assert.equal(other.result.file.fingerprint, sha256(bytesOf(2500, 2)))
 })
 
+test('the same file twice, at the same time: neither sends into, nor forgets, the session of the other', async () => {
+  const server = await moody()
+  const storage = new MemoryStorage()
+  server.next('PUT', (_request, _response, serve) => serve(), hang)
+  const first = watched(server, fileOf(2500), { storage })
+  first.upload.start()
+  await until(() => server.count('PUT') === 2)
+  const second = await finished(server, fileOf(2500), { storage })
+  assert.equal(second.result.how, 'sent')
+  assert.equal(second.result.bytesSent, 2500)
+  assert.match(storage.getItem(storage.key(0)), new RegExp(first.upload.sessionId))
+  await first.upload.abort({ cancel: true })
+})
+
 test('a session that the server has lost meanwhile: start anew', async () => {
   const server = await moody()
   const storage = new MemoryStorage()
@@ -145,7 +159,9 @@ test('the list: what was begun here, as the server confirms it', async () => {
   const server = await moody()
   const storage = new MemoryStorage()
   storage.setItem('theme', 'dark')
-  storage.setItem(`upload-session:${server.endpoint}2:x:1:1`, '{}')
+  // An endpoint that begins like ours, as a second server on another path would have it.
+  const other = { sessionId: 's', fileName: 'x', fileSize: 1, lastModified: 1, uploadedBytes: 0, storedAt: 1 }
+  storage.setItem(`upload-session:${server.endpoint}:second:x:1:1`, JSON.stringify(other))
   await begun(server, storage)
   await begun(server, storage, fileOf(4000, { name: 'second.bin' }))
   const listed = listUnfinished(server.endpoint, { storage })

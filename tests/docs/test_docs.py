@@ -19,6 +19,7 @@ DOCUMENTS: Final = (
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "shared/PROTOCOL.md",
+    "shared/client/README.md",
     "level1_single_request/README.md",
     "level2_disk_chunks/README.md",
 )
