@@ -257,12 +257,13 @@ export class Upload extends UploadFacts {
   /** @param {UploadResult} result */
   #succeed(result) {
     const known = this.#fingerprint?.known?.value ?? this.#session.current?.fingerprint ?? null
+    const how = this.resumed && result.how === 'sent' ? 'resumed' : result.how
     this.#forget()
     if (known !== null && known !== result.file.fingerprint) {
       return this.#fail(new UploadError('mismatch', 'The server has stored other bytes than this file has.'))
     }
     this.#run = null
-    this.result = { ...result, how: this.resumed && result.how === 'sent' ? 'resumed' : result.how }
+    this.result = { ...result, how }
     this.confirmed = this.sent = this.total
     this.events.onProgress(this.total, this.total)
     this.#setState(result.duplicate ? 'duplicate' : 'done')
@@ -290,6 +291,7 @@ export class Upload extends UploadFacts {
     this.#session.forget()
     this.#session.release()
     this.confirmed = this.sent = this.hashed = 0
+    this.resumed = false
   }
 
   #stop() {

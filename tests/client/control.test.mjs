@@ -124,12 +124,13 @@ test('cancel of what the server has forgotten already is done', async () => {
   assert.equal(await upload.abort({ cancel: true }), true)
 })
 
-test('start after cancel begins a new upload', async () => {
+test('start after cancel begins a new upload, and says so', async () => {
   const server = await moody()
-  server.next('PUT', hang)
-  const { upload, over } = watched(server, fileOf(2500))
+  server.next('PUT', (_request, _response, serve) => serve(), answer(500), hang)
+  const { upload, over, resumed } = watched(server, fileOf(2500))
   upload.start()
-  await until(() => server.count('PUT') === 1)
+  await until(() => server.count('PUT') === 3)
+  assert.deepEqual(resumed, [1000])
   await upload.abort({ cancel: true })
   upload.start()
   const { result } = await over
