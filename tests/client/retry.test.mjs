@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { answer, breakInside, loseAnswer } from './moody.mjs'
-import { bytesOf, fileOf, finished, moody, sha256 } from './stage.mjs'
+import { bytesOf, fileOf, finished, moody, sha256, until } from './stage.mjs'
 
 const WHOLE = sha256(bytesOf(2500))
 
@@ -46,8 +46,7 @@ test('the second wait is 3 s, and the third failure in a row is the last', async
 
   const sentBefore = server.count('PUT')
   upload.start()
-  await new Promise((resolve) => setTimeout(resolve, 200))
-  assert.equal(upload.state, 'done')
+  await until(() => upload.state === 'done')
   assert.equal(server.count('PUT') - sentBefore, 2, 'what was confirmed is not sent again')
 })
 

@@ -99,9 +99,9 @@ export async function finished(server, file, options) {
   return { ...seen, ...end }
 }
 
-/** Until something is so; fails after five seconds. */
+/** Until something is so; fails after twenty seconds. */
 export async function until(condition, what = 'it') {
-  for (let turn = 0; turn < 1000; turn += 1) {
+  for (let turn = 0; turn < 4000; turn += 1) {
     if (condition()) return
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

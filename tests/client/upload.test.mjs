@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { Upload, getCapabilities } from '../../shared/client/uploader.js'
-import { bytesOf, fileOf, finished, moody, sha256 } from './stage.mjs'
+import { bytesOf, fileOf, finished, moody, sha256, until } from './stage.mjs'
 
 test('a file arrives in equal chunks and comes out identical', async () => {
   const server = await moody()
@@ -89,8 +89,7 @@ test('finalization that never ends is told, and nothing is sent again on retry',
   assert.ok(error.resumable)
   server.polls = 0
   upload.start()
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  assert.equal(upload.state, 'done')
+  await until(() => upload.state === 'done')
   assert.equal(server.count('PUT'), 1)
 })
 
