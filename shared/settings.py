@@ -124,7 +124,8 @@ class Settings:
         "text", "What is logged on stderr: text, or json (an object a line)."
     )
     log_level: Literal["auto", "debug", "info", "warning", "error"] = _setting(
-        "auto", "debug, info (a line a request), warning or error; auto: info for json, warning for text."
+        "auto",
+        "Logged from: debug, info (a line a request), warning, error; auto: info for json, else warning.",
     )
     metrics: str = _setting(
         "", "Address and port to show metrics at, such as 127.0.0.1:9102; empty: nowhere."

@@ -33,6 +33,9 @@ UNUSUAL: dict[str, tuple[str, Any]] = {
     "s3_checksum": ("crc32", "crc32"),
     "s3_parts": ("boto3", "boto3"),
     "downloads": ("redirect", "redirect"),
+    "log_format": ("json", "json"),
+    "log_level": ("debug", "debug"),
+    "metrics": ("127.0.0.1:9102", "127.0.0.1:9102"),
 }
 """Settings that not every text of their kind fits."""
 
@@ -175,6 +178,13 @@ def test_what_is_no_whole_number(name: str, text: str) -> None:
         {"min_chunk_size": "0"},
         {"chunk_size": "1KiB", "min_chunk_size": "2KiB"},
         {"chunk_size": "65MiB"},
+        {"log_format": "xml"},
+        {"log_level": "loud"},
+        {"metrics": "9102"},
+        {"metrics": ":9102"},
+        {"metrics": "127.0.0.1:"},
+        {"metrics": "127.0.0.1:65536"},
+        {"metrics": "127.0.0.1:http"},
         {"max_file_size": "100TiB"},  # more than 10,000 chunks of max-chunk-size
     ],
 )
@@ -214,3 +224,15 @@ def test_the_limits_are_those_of_the_settings() -> None:
     limits = Settings(max_file_size=10, chunk_size=5, min_chunk_size=2, max_chunk_size=7).limits()
     assert (limits.max_file_size, limits.default_chunk_size) == (10, 5)
     assert (limits.minimum_chunk_size, limits.maximum_chunk_size) == (2, 7)
+
+
+def test_metrics_have_an_address_or_none() -> None:
+    assert Settings().metrics_address() is None
+    assert Settings(metrics="10.0.0.1:9102").metrics_address() == ("10.0.0.1", 9102)
+    assert Settings(metrics="[::1]:0").metrics_address() == ("::1", 0)
+
+
+def test_json_logs_have_a_line_a_request_unless_told_otherwise() -> None:
+    levels = [Settings().level_of_log(), Settings(log_format="json").level_of_log()]
+    assert levels == ["warning", "info"]
+    assert Settings(log_format="json", log_level="error").level_of_log() == "error"
