@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from shared.capabilities import Capabilities, Links
-from shared.catalogue import Catalogue
+from shared.catalogue import open_catalogue
 from shared.content import HEAD_SIZE, check_content
 from shared.durable import disk_errors, read_range
 from shared.errors import FileTooLarge, InvalidRequest, LengthRequired, MemberError
@@ -32,7 +32,7 @@ def create_app(settings: Settings) -> Flask:
     folder = settings.data_folder(LEVEL)
     objects = folder / "objects"
     objects.mkdir(mode=0o700, exist_ok=True)
-    catalogue = Catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}")
+    catalogue = open_catalogue(settings.catalogue, folder)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LIMIT + FORM_OVERHEAD
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Flask
 
 from level2_disk_chunks.disk_store import DiskStore
 from shared.background import BACKGROUND, Background
 from shared.blueprint import upload_blueprint
 from shared.capabilities import chunked_capabilities
-from shared.catalogue import Catalogue
+from shared.catalogue import open_catalogue
 from shared.files_blueprint import files_blueprint, preflight_blueprint
 from shared.finalization import Finalizations
 from shared.finalizer import CatalogueFinalizer
@@ -34,10 +32,10 @@ def create_app(settings: Settings) -> Flask:
     metrics = Metrics()
     sessions = MeasuredSessions(open_session_store(settings.sessions, folder), metrics)
     store = MeasuredStore(DiskStore(folder), metrics)
-    catalogue = Catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}")
-    finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), time.time)
+    catalogue = open_catalogue(settings.catalogue, folder)
+    finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), sessions.clock)
     measured = MeasuredFinalizer(finalizer, metrics)
-    uploads = Uploads(sessions, store, measured, limits, settings.lifetimes(), time.time)
+    uploads = Uploads(sessions, store, measured, limits, settings.lifetimes(), sessions.clock)
     finalizations = Finalizations(uploads, patience=settings.complete_wait)
     capabilities = chunked_capabilities(LEVEL, limits, settings.session_ttl, durable=sessions.durable)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Flask
 
 from level3_s3_multipart.bucket import open_bucket
@@ -12,7 +10,7 @@ from level3_s3_multipart.s3_store import S3Store
 from shared.background import BACKGROUND, Background
 from shared.blueprint import upload_blueprint
 from shared.capabilities import chunked_capabilities
-from shared.catalogue import Catalogue
+from shared.catalogue import open_catalogue
 from shared.files_blueprint import files_blueprint, preflight_blueprint
 from shared.finalization import Finalizations
 from shared.finalizer import CatalogueFinalizer
@@ -38,10 +36,10 @@ def create_app(settings: Settings) -> Flask:
     bucket = open_bucket(settings, folder)
     s3 = S3Store(bucket, part_sender(bucket, settings.s3_parts), sessions.get)
     store = MeasuredStore(s3, metrics)
-    catalogue = Catalogue(f"sqlite:///{folder / 'catalogue.sqlite3'}")
-    finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), time.time)
+    catalogue = open_catalogue(settings.catalogue, folder)
+    finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), sessions.clock)
     measured = MeasuredFinalizer(finalizer, metrics)
-    uploads = Uploads(sessions, store, measured, limits, settings.lifetimes(), time.time)
+    uploads = Uploads(sessions, store, measured, limits, settings.lifetimes(), sessions.clock)
     finalizations = Finalizations(uploads, patience=settings.complete_wait)
     capabilities = chunked_capabilities(LEVEL, limits, settings.session_ttl, durable=sessions.durable)
 

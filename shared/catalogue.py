@@ -12,6 +12,7 @@ import base64
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import (
@@ -32,6 +33,7 @@ from sqlalchemy import (
 from shared.database import Conflict, Database
 from shared.errors import InvalidRequest, MemberError, StorageFailure
 from shared.files import FileRecord
+from shared.settings import SettingError
 
 SCHEMA: Final = MetaData()
 
@@ -120,6 +122,8 @@ class Catalogue:
 
     def get(self, file_id: str, owner: str) -> tuple[FileRecord, str] | None:
         """The record of one of the owner's files, and where its bytes are."""
+        if "\0" in file_id:
+            return None  # PostgreSQL knows no such text
         query = select(*RECORD, FILES.c.location).where(FILES.c.file_id == file_id, FILES.c.owner == owner)
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
@@ -156,6 +160,22 @@ class Catalogue:
         with self._database.reading() as connection:
             row = connection.execute(select(*RECORD).where(*conditions)).one_or_none()
         return None if row is None else FileRecord(*row)
+
+
+def open_catalogue(url: str, folder: Path) -> Catalogue:
+    """The catalogue that the setting ``catalogue`` names.
+
+    Args:
+        url: ``sqlite`` (a file in ``folder``), or as :class:`~shared.database.Database` takes it.
+
+    Raises:
+        SettingError: no such database.
+    """
+    if url == "sqlite":
+        return Catalogue(f"sqlite:///{folder.absolute() / 'catalogue.sqlite3'}")
+    if url.startswith(("sqlite:///", "postgresql://")):
+        return Catalogue(url)
+    raise SettingError(f"catalogue is sqlite, sqlite:///PATH or postgresql://…, not {url!r}")
 
 
 def make_cursor(seq: int) -> str:

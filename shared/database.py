@@ -1,32 +1,27 @@
-"""One SQL database: its engine, who writes when, and what its errors mean to an upload.
+"""One SQL database: its connections, who writes when, and what its errors mean to an upload.
 
 The session store and the catalogue both stand on this. SQL itself stays in their own files, in the part of
-the language that SQLite and PostgreSQL share; only here does the code ask which of the two it talks to.
-
-SQLite is opened in WAL mode, so that reading never waits for writing, and with ``synchronous=FULL``: in WAL
-mode that is the level at which a committed transaction survives a power cut, ``NORMAL`` loses the last ones
-(sqlite.org/pragma.html#pragma_synchronous).
+the language that SQLite and PostgreSQL share; what only one of them does stands in :mod:`shared.sqlite` and
+:mod:`shared.postgresql`.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, inspect
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, MetaData, extract, func, inspect, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared.errors import InsufficientStorage, StorageFailure, StorageUnavailable, UploadError
-from shared.group_commit import PATIENCE, GroupCommit, Write
+from shared import postgresql, sqlite
+from shared.clock import SharedClock
+from shared.errors import StorageFailure, StorageUnavailable, UploadError
+from shared.group_commit import GroupCommit, Write
 from shared.settings import SettingError
 
-SQLITE: Final = "sqlite:///"
 CONNECTIONS: Final = 8
 """Connections at once. A query takes well under a millisecond, so a thousand threads share few of them."""
 
@@ -42,23 +37,31 @@ class Database:
     """Connections to one database, whose tables exist once the constructor has returned.
 
     Args:
-        url: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``. A missing folder is made.
+        url: ``sqlite:///path`` or ``postgresql://…``, see :class:`~shared.sqlite.Sqlite` and
+            :class:`~shared.postgresql.PostgreSql`.
         schema: the tables wanted. Several processes may open the same new database at once.
 
     Raises:
         SettingError: there is no such database, or what is there is none of ours.
         StorageUnavailable, InsufficientStorage: the place is right, the moment is not.
+
+    Attributes:
+        shared: whether other machines may use it as well.
+        clock: seconds since the epoch, the same for everybody who uses it.
     """
 
     def __init__(self, url: str, schema: MetaData) -> None:
-        self._path = sqlite_path(url)
-        self._engine = _sqlite_engine(self._path)
+        kind = postgresql.PostgreSql if url.startswith(postgresql.SCHEME) else sqlite.Sqlite
+        self._kind = kind(url, CONNECTIONS)
+        self._engine = self._kind.engine
         # SQLite lets one writer in at a time and tells the others to poll, in steps of up to 100 ms
         # (its busy handler). Threads of one process queue here instead; polling is left to processes among
-        # each other.
+        # each other. PostgreSQL groups commits by itself.
         self._writers = GroupCommit(self._transact)
         try:
             self._prepare(schema)
+            self.shared = not self._kind.one_writer
+            self.clock: Callable[[], float] = SharedClock(self._now) if self.shared else time.time
         except BaseException:
             self.close()
             raise
@@ -84,37 +87,41 @@ class Database:
         Raises:
             Conflict: a unique constraint was violated.
             StorageUnavailable, InsufficientStorage, StorageFailure: instead of anything of SQLAlchemy's;
-                nothing was committed.
+                nothing was committed. One exception: a server that vanishes while it commits may have done
+                so; who asks again finds out.
         """
-        answer: T = self._writers.submit(Write(operation, promise))
+        write = Write(operation, promise)
+        answer: T = self._writers.submit(write) if self._kind.one_writer else self._transact([write])[0]
         return answer
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
+    def _now(self) -> float:
+        with self.reading() as connection:
+            now = connection.execute(select(extract("epoch", func.clock_timestamp()))).scalar_one()
+        return float(now)
+
     def _transact(self, group: Sequence[Write]) -> Sequence[Any]:
-        synchronous = "FULL" if any(write.promise for write in group) else "NORMAL"
         with translated(), self._engine.begin() as connection:
-            connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
-            # IMMEDIATE takes the write lock before the first read. With a plain BEGIN two transactions that
-            # have both read cannot both go on, and SQLite fails one of them without any waiting.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._kind.begin(connection, promise=any(write.promise for write in group))
             return [write.operation(connection) for write in group]
 
     def _prepare(self, schema: MetaData) -> None:
         def make_tables(connection: Connection) -> None:
+            self._kind.alone(connection)
             self._recognise(connection, schema)
             schema.create_all(connection)
 
         try:
             self.write(make_tables)
             with translated():
-                _switch_to_wal(self._engine)
+                self._kind.finish()
         except UploadError as error:
             reason = error.__cause__.orig if isinstance(error.__cause__, DBAPIError) else error
-            if _errorname(reason).startswith(("SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
-                raise SettingError(f"{self._path} cannot be used as a database: {reason}") from error
+            if refusal := self._kind.refusal(reason):
+                raise SettingError(f"{self._kind.name} cannot be used as a database: {refusal}") from error
             raise
 
     def _recognise(self, connection: Connection, schema: MetaData) -> None:
@@ -125,90 +132,21 @@ class Database:
                 continue
             there = {column["name"] for column in inspector.get_columns(table.name)}
             if missing := [column.name for column in table.columns if column.name not in there]:
-                raise SettingError(
-                    f"{self._path} has a table {table.name!r} that is not ours: no column {missing[0]!r}."
-                )
-
-
-def sqlite_path(url: str) -> Path:
-    """The file that ``sqlite:///path`` names: everything after the third slash, taken literally.
-
-    Raises:
-        SettingError: not of this form, or without a file: a database in memory would be a new and empty one
-            for every connection.
-    """
-    path = url.removeprefix(SQLITE)
-    if path == url or path in ("", ":memory:"):
-        raise SettingError(
-            f"{url!r} names no database file; write sqlite:///relative/path or sqlite:////path"
-        )
-    return Path(path).expanduser()
+                name = self._kind.name
+                raise SettingError(f"{name} has a table {table.name!r} not ours: no column {missing[0]!r}.")
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what SQLAlchemy raises into what the core understands.
-
-    An I/O error is a StorageFailure and no StorageUnavailable: after a failed fsync nobody knows what the
-    disk has, so "nothing was lost" would be a guess.
-    """
+    """Turn what SQLAlchemy raises into what the core understands."""
     try:
         yield
     except IntegrityError as error:
         raise Conflict() from error
     except PoolTimeout as error:
         raise StorageUnavailable("All connections to the database are busy.", retry_after=1) from error
-    except OperationalError as error:
-        name = _errorname(error.orig)
-        # SHMSIZE: no room for the index beside the log. SQLite calls that an I/O error.
-        if name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
-            raise InsufficientStorage(retry_after=30) from error
-        if name.startswith("SQLITE_IOERR"):
-            raise StorageFailure() from error
-        raise StorageUnavailable("The database is away or busy.", retry_after=1) from error
+    except (OperationalError, InternalError) as error:
+        # InternalError: among others, PostgreSQL's "read-only", from a standby that is not in charge.
+        raise sqlite.meaning(error.orig) or postgresql.meaning(error.orig) from error
     except SQLAlchemyError as error:
         raise StorageFailure() from error
-
-
-def _errorname(reason: object) -> str:
-    """SQLite's own name for what happened; for any other database, nothing."""
-    return str(getattr(reason, "sqlite_errorname", ""))
-
-
-def _sqlite_engine(path: Path) -> Engine:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingError(f"{path.parent} cannot be made: {error.strerror}") from error
-    # isolation_level None: the driver begins nothing by itself, `_transact` says BEGIN IMMEDIATE.
-    return create_engine(
-        URL.create("sqlite", database=str(path)),
-        connect_args={"isolation_level": None, "timeout": PATIENCE},
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=PATIENCE,
-        hide_parameters=True,  # errors quote them, and logs quote errors: session ids, names of files
-        pool_use_lifo=True,  # the connection used last has the warmest page cache
-    )
-
-
-def _switch_to_wal(engine: Engine) -> None:
-    """Ask for write-ahead logging. The file remembers it; only the first process to come changes anything.
-
-    SQLite answers "locked" at once, without its busy handler, when several try in the same moment.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            with engine.connect() as connection:
-                mode: Any = connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar()
-                # The first look makes the log and its index. Without them even reading fails on a full disk.
-                connection.exec_driver_sql("SELECT 1 FROM sqlite_master").all()
-        except OperationalError as error:
-            if _errorname(error.orig) != "SQLITE_BUSY" or time.monotonic() > deadline:
-                raise
-            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - spreads rivals, keeps no secret
-        else:
-            if mode != "wal":
-                raise SettingError("The file system of the database cannot do write-ahead logging.")
-            return

@@ -6,7 +6,7 @@ every implementation. The core (:mod:`shared.uploads`) knows these and nothing b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,12 +78,27 @@ class ByteStore(Protocol):
 
         ``session`` is the claimed one: its ``writer_epoch`` is this writer's. When this returns, the bytes
         survive a power cut. When it raises, the committed prefix is untouched. A writer of an older epoch
-        changes no committed byte, whenever it wakes up. Memory is bounded by a block, not by the chunk.
+        changes no committed byte, whenever it wakes up. Memory is bounded by a block, not by the chunk. The
+        last block is stored only once the body has been verified, so that what is whole is also right.
 
         Raises:
             Superseded: a later writer has taken over.
             UploadLost: the committed prefix is not there any more.
             IncompleteBody, ChecksumMismatch: from the body.
+        """
+
+    def recover(self, session: Session, receipts: Sequence[str], /) -> Sequence[str]:
+        """The receipts of all whole chunks that are stored (ListParts), beginning with ``receipts``.
+
+        Asked when the session store may have forgotten the last chunks: a client must not be told fewer bytes
+        than before. A chunk that was stored and not confirmed may be among them; it is as good.
+
+        Args:
+            session: uploading, with a committed offset that may be too small.
+            receipts: of the chunks that the session knows.
+
+        Raises:
+            UploadLost: what is stored does not fit what is known.
         """
 
     def complete(self, session: Session, receipts: Sequence[str], /) -> StagedObject:
@@ -130,6 +145,13 @@ class SessionStore(Protocol):
     durable: bool
     """Whether sessions survive this process."""
 
+    shared: bool
+    """Whether servers on other machines may use it at the same time."""
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds since the epoch, by one clock for all who share the store: sessions end by it."""
+
     def insert(self, session: Session, allowance: Allowance = UNBOUNDED) -> None:
         """Add a new session if ``allowance`` has room for it. Looking and adding are one step: of any number
         of rivals exactly as many get in as there is room for.
@@ -147,7 +169,7 @@ class SessionStore(Protocol):
         """
 
     def get(self, session_id: str) -> Session | None:
-        """The session as it stands now."""
+        """The session as it stands now; ``doubtful`` if the store may have forgotten something of it."""
 
     def replace(self, current: Session, new: Session, receipt: str | None = None) -> bool:
         """Swap ``current`` for ``new``, in one step with adding ``receipt``, durably.
@@ -155,6 +177,9 @@ class SessionStore(Protocol):
         Happens only if the stored (state, committed offset, writer epoch) are those of ``current``;
         otherwise nothing changes and the answer is ``False``. The receipt of chunk ``current.chunk_number``
         is kept until the session goes.
+
+        A session that has become doubtful since ``current`` was read is not changed either. It stays doubtful
+        until a ``new`` that is not takes its place.
         """
 
     def receipts(self, session_id: str) -> Sequence[str]:

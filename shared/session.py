@@ -7,7 +7,7 @@ if nobody else did so first (:class:`shared.ports.SessionStore`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -90,6 +90,8 @@ class Session:
             for the operator.
         file, duplicate: the result, once completed.
         problem_code, problem_detail: why it was refused, once rejected.
+        doubtful: not stored, and no part of the value: the session store was restarted since it stored this
+            and may have forgotten what came after. See :meth:`shared.uploads.Uploads.status`.
     """
 
     session_id: str
@@ -113,6 +115,7 @@ class Session:
     duplicate: bool = False
     problem_code: str = ""
     problem_detail: str = ""
+    doubtful: bool = field(default=False, compare=False)
 
     def allows(self, event: Event) -> bool:
         """Whether ``event`` may happen now."""
@@ -197,6 +200,10 @@ class Session:
         """The session after ``length`` more bytes became durable."""
         return replace(self, committed_offset=self.committed_offset + length, expires_at=expires_at)
 
+    def settled(self) -> Session:
+        """The session once it is known how much of it is true. Writers from before are superseded."""
+        return replace(self.claimed(self.lease_until), doubtful=False)
+
     def finalizing(self, fingerprint: str, lease_until: float, since: float = 0.0) -> Session:
         """The intent to finalize, stored before anything is finalized."""
         return replace(
@@ -212,7 +219,7 @@ class Session:
         A new epoch: a renewal of the failed try's lease, still on its way, must not take this back.
         """
         failed = self.claimed(lease_until=until)
-        return replace(failed, attempts=self.attempts + 1, last_error=error[:LONGEST_ERROR])
+        return replace(failed, attempts=self.attempts + 1, last_error=error[:LONGEST_ERROR].replace("\0", ""))
 
     def due_again(self) -> Session:
         """The session as if no try had failed, due at once."""

@@ -80,7 +80,14 @@ class Settings:
     port: int | None = _setting(None, "Port to listen on; 0 takes a free one.  [default: 800N]", "count")
     data: str = _setting("upload-data", "Folder for everything that is stored; level N uses levelN in it.")
     sessions: str = _setting(
-        "sqlite", "Where sessions live: memory://, sqlite:///PATH, or sqlite (a file in the data folder)."
+        "sqlite",
+        "Where sessions live: memory://, sqlite:///PATH, sqlite (a file in the data folder), "
+        "postgresql://… or redis://….",
+    )
+    catalogue: str = _setting(
+        "sqlite",
+        "Where the records of files live: sqlite:///PATH, sqlite (a file in the data folder) or "
+        "postgresql://….",
     )
     max_file_size: int = _setting(100 * 1024 * MIB, "Largest file accepted (level 1: always 50MiB).", "size")
     chunk_size: int = _setting(8 * MIB, "Chunk size when the client has no wish.", "size")

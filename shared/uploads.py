@@ -139,11 +139,16 @@ class Uploads:
 
         Raises:
             SessionNotFound: unknown, expired or cancelled.
+            UploadLost: sessions and bytes have parted ways when a store was restarted; the session is gone.
         """
-        session = self.sessions.get(session_id)
-        if session is None or session.is_expired(self.clock()):
-            raise SessionNotFound
-        return session
+        for _ in range(MAX_CLAIMS):
+            session = self.sessions.get(session_id)
+            if session is None or session.is_expired(self.clock()):
+                raise SessionNotFound
+            if not session.doubtful:
+                return session
+            self._settle(session)
+        raise StorageUnavailable("The session store keeps changing its mind.", retry_after=1)
 
     def append(self, session_id: str, offset: int, body: ChunkBody) -> Session:
         """Take one chunk: all of it, or nothing.
@@ -322,6 +327,31 @@ class Uploads:
             if self.sessions.replace(session, writer):
                 return writer
         raise StorageUnavailable("Too many requests write to this upload at once.", retry_after=1)
+
+    def _settle(self, session: Session) -> None:
+        """Find out from the byte store how many bytes there are, where the session store may have forgotten.
+
+        Every step is a compare-and-set, and the session stays doubtful until the last one: a crash on the way
+        leaves the question open, never a smaller answer.
+        """
+        if session.state is State.UPLOADING:
+            known = self.sessions.receipts(session.session_id)
+            try:
+                found = self.store.recover(session, known)
+            except UploadLost:
+                self._give_up(session)
+                raise
+            for receipt in found[len(known) :]:
+                ahead = session.appended(session.next_length, self.clock() + self.lifetimes.session_ttl)
+                if not self.sessions.replace(session, ahead, receipt):
+                    return
+                session = ahead
+            if len(found) > len(known):
+                forgotten = len(found) - len(known)
+                log.warning(
+                    "session %.6s…: %d chunks were forgotten and found", session.session_id, forgotten
+                )
+        self.sessions.replace(session, session.settled())
 
     def _give_up(self, session: Session) -> None:
         log.error("session %.6s…: its stored bytes are gone; giving it up", session.session_id)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import services
 from tests.servers import Server
 
 pytest_plugins = ["tests.s3.plugin"]
@@ -24,6 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("root"):
             item.add_marker(pytest.mark.skip(reason=NOT_RUN))
+
+
+def pytest_sessionfinish() -> None:
+    services.stop_all()
 
 
 @pytest.fixture

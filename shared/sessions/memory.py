@@ -6,6 +6,7 @@ They live as long as the process. That is its lesson: after a restart every clie
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from itertools import islice
 
@@ -24,6 +25,8 @@ class MemorySessionStore:
     """
 
     durable = False
+    shared = False
+    clock = staticmethod(time.time)
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,15 +1,12 @@
-"""The tables of the SQL session store, and a session as a row of the first."""
+"""The tables of the SQL session store."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, fields
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, MetaData, Numeric, Row, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, MetaData, Numeric, Table, Text
 
-from shared.files import FileRecord
-from shared.session import Session, State
+from shared.sessions.record import FIELDS
 
 SCHEMA: Final = MetaData()
 
@@ -33,7 +30,7 @@ SESSIONS: Final = Table(
     Column("finalizing_since", Double, nullable=False),
     Column("attempts", BigInteger, nullable=False),
     Column("last_error", Text, nullable=False),
-    Column("file", Text),  # the FileRecord as JSON, once completed: only ever read as a whole
+    Column("file", Text),
     Column("duplicate", Boolean, nullable=False),
     Column("problem_code", Text, nullable=False),
     Column("problem_detail", Text, nullable=False),
@@ -73,25 +70,5 @@ def owner_scope(owner: str) -> str:
     return f"owner {owner}"
 
 
-FIELDS: Final = tuple(field.name for field in fields(Session))
-
-
-def to_row(session: Session) -> dict[str, Any]:
-    """The column values of ``session``, by column name."""
-    row = {name: getattr(session, name) for name in FIELDS}
-    row["state"] = session.state.value
-    row["file"] = None if session.file is None else json.dumps(asdict(session.file))
-    return row
-
-
-def from_row(row: Row[Any]) -> Session:
-    """The session in a row of ``select(*COLUMNS)``."""
-    values = dict(zip(FIELDS, row, strict=True))
-    values["state"] = State(values["state"])
-    if values["file"] is not None:
-        values["file"] = FileRecord(**json.loads(values["file"]))
-    return Session(**values)
-
-
 COLUMNS: Final = tuple(SESSIONS.c[name] for name in FIELDS)
-"""All columns of a session in the order of its fields, which is the order `from_row` wants."""
+"""All columns of a session in the order of its fields, which is the order `from_record` wants."""

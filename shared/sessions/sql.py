@@ -29,7 +29,8 @@ from shared.database import Database
 from shared.errors import StorageUnavailable
 from shared.session import TRANSITIONS, Event, Session, State
 from shared.sessions import tallies
-from shared.sessions.schema import COLUMNS, FIELDS, RECEIPTS, SCHEMA, SESSIONS, from_row, to_row
+from shared.sessions.record import FIELDS, from_record, to_record
+from shared.sessions.schema import COLUMNS, RECEIPTS, SCHEMA, SESSIONS
 
 CONDITION: Final = ("session_id", "state", "committed_offset", "writer_epoch")
 """What must still be so for a change to happen."""
@@ -95,7 +96,7 @@ def is_claim(current: Session, new: Session) -> bool:
 
 
 class SqlSessionStore:
-    """:class:`~shared.ports.SessionStore` over SQLite.
+    """:class:`~shared.ports.SessionStore` over SQLite or PostgreSQL.
 
     Args:
         url: as :class:`~shared.database.Database` takes it.
@@ -108,9 +109,11 @@ class SqlSessionStore:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url, SCHEMA)
+        self.shared = self._database.shared
+        self.clock = self._database.clock
 
     def insert(self, session: Session, allowance: Allowance = UNBOUNDED) -> None:
-        row = to_row(session)
+        row = to_record(session)
 
         def add(connection: Connection) -> tuple[int, int] | None:
             # A refusal is an answer here and no exception: that would take back what others wrote in the
@@ -133,12 +136,14 @@ class SqlSessionStore:
         allowance.check(*there, declared_size)
 
     def get(self, session_id: str) -> Session | None:
+        if "\0" in session_id:
+            return None  # PostgreSQL knows no such text
         with self._database.reading() as connection:
             row = connection.execute(GET, {"session_id": session_id}).one_or_none()
-        return None if row is None else from_row(row)
+        return None if row is None else from_record(row)
 
     def replace(self, current: Session, new: Session, receipt: str | None = None) -> bool:
-        values = {f"new_{name}": value for name, value in to_row(new).items()} | _current(current)
+        values = {f"new_{name}": value for name, value in to_record(new).items()} | _current(current)
         row = {"session_id": current.session_id, "number": current.chunk_number, "receipt": receipt}
 
         def swap(connection: Connection) -> bool:
@@ -173,7 +178,7 @@ class SqlSessionStore:
     def in_state(self, state: State, limit: int) -> Sequence[Session]:
         with self._database.reading() as connection:
             rows = connection.execute(IN_STATE, {"state": state.value, "limit": limit}).all()
-        return [from_row(row) for row in rows]
+        return [from_record(row) for row in rows]
 
     def expired(self, now: float, limit: int) -> Sequence[Session]:
         # One query a state, each a stretch of one index. A single query with `state IN (…)` makes SQLite
@@ -182,7 +187,7 @@ class SqlSessionStore:
         for state in EXPIRING:
             with self._database.reading() as connection:
                 parameters = {"state": state.value, "now": now, "limit": limit}
-                found += map(from_row, connection.execute(EXPIRED, parameters))
+                found += map(from_record, connection.execute(EXPIRED, parameters))
         return sorted(found, key=lambda session: session.expires_at)[:limit]
 
     def close(self) -> None:

@@ -64,6 +64,7 @@ class SessionStoreContract:
 
     def test_an_unknown_session_is_none(self, store: SessionStore) -> None:
         assert store.get("nobody") is None
+        assert store.get("\0") is None
         assert list(store.receipts("nobody")) == []
 
     @with_one_store

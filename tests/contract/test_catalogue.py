@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.catalogue import Catalogue, make_cursor, parse_cursor
+from shared.catalogue import Catalogue, make_cursor, open_catalogue, parse_cursor
 from shared.errors import InvalidRequest, StorageFailure
 from shared.files import FileRecord
+from shared.settings import SettingError
+from tests import services
 from tests.contract import rivals
 from tests.contract.session_store_contract import at_once
 
@@ -25,9 +27,16 @@ SHA = "a" * 64
 OTHER_SHA = "b" * 64
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgresql":
+        return services.postgresql().url_for(tmp_path)
+    return f"sqlite:///{tmp_path}/catalogue.sqlite3"
+
+
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    with closing(Catalogue(f"sqlite:///{tmp_path}/catalogue.sqlite3")) as opened:
+def catalogue(url: str) -> Iterator[Catalogue]:
+    with closing(Catalogue(url)) as opened:
         yield opened
 
 
@@ -92,6 +101,7 @@ def test_two_uploads_cannot_name_the_same_object(catalogue: Catalogue) -> None:
 
 def test_what_is_not_there_is_none(catalogue: Catalogue) -> None:
     record(catalogue, "s1")
+    assert catalogue.get("\0", "ann") is None
     assert catalogue.get("nobody", "ann") is None
     assert catalogue.recorded("s2") is None
     assert catalogue.find("ann", OTHER_SHA, 3) is None
@@ -184,8 +194,7 @@ def test_one_upload_finalized_by_many_threads_makes_one_record(catalogue: Catalo
     assert answers[0][1] is False
 
 
-def test_of_several_processes_with_the_same_bytes_one_makes_the_record(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/catalogue.sqlite3"
+def test_of_several_processes_with_the_same_bytes_one_makes_the_record(url: str) -> None:
     start = processes.Barrier(PROCESSES)
     pipes = [processes.Pipe(duplex=False) for _ in range(PROCESSES)]
     racing = [
@@ -208,10 +217,20 @@ def test_of_several_processes_with_the_same_bytes_one_makes_the_record(tmp_path:
         assert len(catalogue.page("ann", 100, None)[0]) == rivals.ROUNDS
 
 
-def test_records_are_there_after_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/catalogue.sqlite3"
+def test_records_are_there_after_a_restart(url: str) -> None:
     with closing(Catalogue(url)) as first:
         file, _ = record(first, "s1")
     with closing(Catalogue(url)) as second:
         assert second.get(file.file_id, "ann") == (file, "objects/s1")
         assert record(second, "s2") == (file, True)
+
+
+def test_sqlite_alone_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
+    with closing(open_catalogue("sqlite", tmp_path / "data")):
+        assert (tmp_path / "data" / "catalogue.sqlite3").is_file()
+
+
+@pytest.mark.parametrize("url", ["", "memory://", "redis://localhost/0", "sqlite:", "sqlite:///"])
+def test_a_url_that_names_no_catalogue_is_a_setting_error(url: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="sqlite:///"):
+        open_catalogue(url, tmp_path)

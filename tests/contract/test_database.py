@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import shared.database
 import shared.group_commit
+import shared.sqlite
 from shared.database import Conflict, Database, translated
 from shared.errors import InsufficientStorage, StorageFailure, StorageUnavailable, UploadError
 from shared.settings import SettingError
@@ -44,7 +45,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared.database, "PATIENCE", 0.1)
+    monkeypatch.setattr(shared.sqlite, "PATIENCE", 0.1)
     monkeypatch.setattr(shared.group_commit, "PATIENCE", 0.1)
 
 
@@ -178,7 +179,7 @@ def test_opening_waits_for_another_who_is_just_writing(
 ) -> None:
     """SQLite itself does not: the switch to WAL is refused at once while somebody writes the old way."""
     path = tmp_path / "notes.db"
-    switch = shared.database._switch_to_wal
+    switch = shared.sqlite.switch_to_wal
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         end = threading.Timer(0.2, other.execute, ["COMMIT"])
 
@@ -187,7 +188,7 @@ def test_opening_waits_for_another_who_is_just_writing(
             end.start()
             switch(engine)
 
-        monkeypatch.setattr(shared.database, "_switch_to_wal", switch_while_another_writes)
+        monkeypatch.setattr(shared.sqlite, "switch_to_wal", switch_while_another_writes)
         with closing(Database(f"sqlite:///{path}", SCHEMA)) as database, database.reading() as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
         end.join()

@@ -22,6 +22,7 @@ from shared.metrics import Metrics
 from shared.ports import SessionStore
 from shared.sessions import open_session_store
 from shared.settings import SettingError
+from tests import services
 from tests.contract import rivals
 from tests.contract.session_store_contract import SessionStoreContract, append, appended
 from tests.sessions_made import CHUNK, a_session
@@ -30,10 +31,12 @@ STORES: Final[dict[str, Callable[[Path], str]]] = {
     "memory": lambda folder: "memory://",
     "sqlite": lambda folder: "sqlite",
     "sqlite file": lambda folder: f"sqlite:///{folder}/a folder/that % is? not there.db",
+    "postgresql": lambda folder: services.postgresql().url_for(folder),
+    "redis": lambda folder: services.redis().url_for(folder),
 }
 """The URL of an empty store of each kind, given a folder."""
 
-DURABLE: Final = ["sqlite"]
+DURABLE: Final = ["sqlite", "postgresql", "redis"]
 
 PROCESSES: Final = 4
 
@@ -197,6 +200,8 @@ def test_a_killed_deletion_leaves_no_receipts_without_their_session(
     "url",
     [
         "",
+        "postgresql:/x",
+        "redis:x",
         "memory",
         "sqlite:",
         "sqlite://",

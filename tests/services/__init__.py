@@ -1,0 +1,39 @@
+"""Real PostgreSQL and Redis servers for the tests, on ports of their own, gone when the tests are.
+
+:func:`postgresql` and :func:`redis` are shared by all tests of one process and started by the first that
+asks. A test that kills or stops a server starts one of its own.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from tests.services.postgresql import PostgreSqlServer
+from tests.services.redis import RedisServer
+
+_running = ExitStack()
+_shared: dict[type, object] = {}
+
+
+def postgresql() -> PostgreSqlServer:
+    """The PostgreSQL server that tests share. Nothing in it survives a power cut: it syncs nothing."""
+    if PostgreSqlServer not in _shared:
+        _shared[PostgreSqlServer] = _running.enter_context(PostgreSqlServer(durable=False))
+    server = _shared[PostgreSqlServer]
+    assert isinstance(server, PostgreSqlServer)
+    return server
+
+
+def redis() -> RedisServer:
+    """The Redis server that tests share."""
+    if RedisServer not in _shared:
+        _shared[RedisServer] = _running.enter_context(RedisServer())
+    server = _shared[RedisServer]
+    assert isinstance(server, RedisServer)
+    return server
+
+
+def stop_all() -> None:
+    """Called once the last test of this process has ended."""
+    _running.close()
+    _shared.clear()
