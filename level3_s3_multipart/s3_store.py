@@ -73,6 +73,27 @@ class S3Store:
             except PartStands as error:
                 return self._standing(part, error.md5)
 
+    def recover(self, session: Session, receipts: Sequence[str], /) -> Sequence[str]:
+        """See :meth:`ByteStore.recover`. A part is there only if its last block was let go, verified."""
+        with s3_errors():
+            try:
+                listed = listings.parts(self._bucket, session.session_id, session.storage)
+                there = {part.number: part for part in listed}
+            except ClientError as error:
+                if code_of(error) in ABSENT:  # what Ceph says where S3 says NoSuchUpload
+                    raise UploadLost from error
+                raise
+        found = [there[number].etag for number in range(1, len(receipts) + 1) if number in there]
+        if found != list(receipts):
+            raise UploadLost
+        offset = session.committed_offset
+        while (part := there.get(len(found) + 1)) is not None:
+            if part.size != min(session.chunk_size, session.declared_size - offset):
+                raise UploadLost
+            found.append(part.etag)
+            offset += part.size
+        return found
+
     def complete(self, session: Session, receipts: Sequence[str], /) -> StagedObject:
         """See :meth:`ByteStore.complete`. Whatever Complete answers, the object itself is asked."""
         doubt: Exception | None = None

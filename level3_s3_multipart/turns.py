@@ -86,7 +86,7 @@ class Turn:
             self._finishing = True
         self.check()
         stored = self._current(self._session.session_id)
-        if stored is None or stored.writer_epoch != self._session.writer_epoch:
+        if stored is None or stored.doubtful or stored.writer_epoch != self._session.writer_epoch:
             raise Superseded
 
     def break_off(self) -> None:

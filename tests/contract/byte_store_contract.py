@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from shared.errors import IncompleteBody, UploadError, UploadLost
+from shared.errors import ChecksumMismatch, IncompleteBody, UploadError, UploadLost
 from shared.ports import ByteStore, StagedObject, Superseded
 from shared.session import Session, State
 
@@ -120,6 +120,37 @@ class ByteStoreContract:
             upload.store.append(older, Sent(b"x" * upload.chunk_size))
         upload.send_all(first=1)
         assert upload.content() == upload.data
+
+    def test_recover_finds_what_was_stored_and_not_counted(self, upload: Upload) -> None:
+        """The session store has forgotten two chunks, the last of them the shorter one."""
+        upload.send(0)
+        forgetful, known = upload.session, list(upload.receipts)
+        assert list(upload.store.recover(forgetful, known)) == known
+        upload.send_all(first=1)
+        assert list(upload.store.recover(forgetful, known)) == upload.receipts
+        assert list(upload.store.recover(upload.session, upload.receipts)) == upload.receipts
+
+    @pytest.mark.parametrize("breaks", ["off", "its promise"])
+    def test_recover_finds_no_chunk_that_was_refused(self, upload: Upload, breaks: str) -> None:
+        """Neither one that broke off, nor one that came whole and was not what its digest said."""
+        upload.send(0)
+
+        def deny(position: int) -> None:
+            if position == upload.chunk_size:
+                raise ChecksumMismatch
+
+        body = Sent(b"x" * upload.chunk_size, stop=upload.chunk_size - 1)
+        if breaks == "its promise":
+            body = Sent(b"x" * upload.chunk_size, before=deny)
+        with pytest.raises((IncompleteBody, ChecksumMismatch)):
+            upload.append(body)
+        assert list(upload.store.recover(upload.session, upload.receipts)) == upload.receipts
+
+    def test_recover_says_when_bytes_are_gone(self, upload: Upload) -> None:
+        upload.send(0)
+        upload.store.abort(upload.session.session_id, upload.session.storage)
+        with pytest.raises(UploadLost):
+            upload.store.recover(upload.session, upload.receipts)
 
     def test_a_late_writer_changes_nothing(self, upload: Upload) -> None:
         """It began first, fell silent inside its chunk, and sends the rest after it was replaced."""
