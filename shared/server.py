@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,7 @@ from prometheus_client import start_http_server
 
 from shared.background import BACKGROUND, Background
 from shared.body import discard_rest
+from shared.errors import InsufficientStorage, StorageUnavailable
 from shared.health import HEALTH, Health
 from shared.logs import GunicornLog, set_up_logs
 from shared.metrics import METRICS, Metrics
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 STACK: Final = 512 * 1024
+APP_LOAD_ERROR: Final = 4
+"""gunicorn's exit code for "do not try again"."""
+
 TIDY_UP: Final = 1.5
 """Seconds after the grace period in which a worker may still abort sessions, before it is killed."""
 
@@ -87,7 +92,16 @@ class _Application(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> WSGIApplication:  # type: ignore[override] # the stub knows its own, equal, types
-        self._flask = self._create_app(self._settings)
+        try:
+            self._flask = self._create_app(self._settings)
+        except SettingError as error:
+            print(f"Error: {error}", file=sys.stderr, flush=True)
+            raise SystemExit(APP_LOAD_ERROR) from None
+        except (StorageUnavailable, InsufficientStorage) as error:
+            # The place is right, the moment is not. The arbiter starts another worker, which looks again.
+            print(f"Not ready: {error.detail} Trying again.", file=sys.stderr, flush=True)
+            time.sleep(1.0)
+            os._exit(0)
         return _finishing_bodies(self._flask.wsgi_app)
 
     def _forked(self, _arbiter: Any, worker: Any) -> None:
@@ -108,6 +122,8 @@ class _Application(BaseApplication):
     def _leaving(self, _arbiter: Any, worker: Any) -> None:
         if worker.pid != os.getpid():
             return  # the arbiter calls this as well, about a worker that is gone
+        if not worker.booted:
+            return  # the exit code tells the arbiter why
         background = self._background()
         if background is not None:
             with suppress(Exception):

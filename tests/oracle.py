@@ -20,6 +20,7 @@ from typing import Any
 from level2_disk_chunks.app import create_app
 from shared.background import BACKGROUND
 from shared.expiry import sweep
+from shared.finalizer import CatalogueFinalizer
 from shared.settings import settings_from
 from shared.uploads import Uploads
 from tests.raw_http import Answer, Connection, exchange, exchange_json, head
@@ -217,6 +218,8 @@ def opened(server: Server) -> Iterator[Uploads]:
         yield uploads
     finally:
         uploads.sessions.close()
+        assert isinstance(uploads.finalizer, CatalogueFinalizer)
+        uploads.finalizer.catalogue.close()
 
 
 @contextmanager

@@ -82,6 +82,10 @@ class Service:
         """SIGKILL to all its processes at once."""
         self.end(signal.SIGKILL)
 
+    def stop(self) -> None:
+        """What a restart of the service does."""
+        raise NotImplementedError
+
     def pause(self) -> None:
         """SIGSTOP to all its processes: connections stay open, and nobody answers."""
         self._signal(signal.SIGSTOP)
