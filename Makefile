@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 NPM    ?= npm
 READY  := $(VENV)/.installed
 
-.PHONY: demo test check level1 level2 level3 bench-disk docs bench-client screenshots conformance-table format clean
+.PHONY: cluster demo test check level1 level2 level3 bench-disk docs bench-client screenshots conformance-table format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -20,6 +20,9 @@ check: $(READY)           ## ruff, mypy --strict, import-linter, and TypeScript 
 	@$(BIN)/lint-imports
 	@test -x node_modules/.bin/tsc || { echo "TypeScript is missing: install node and npm, then rm $(READY)" >&2; exit 1; }
 	@node_modules/.bin/tsc --project shared/client
+
+cluster: $(READY)         ## two servers of level 3 behind nginx (ARGS="--sessions postgresql")
+	@$(BIN)/python -m cluster $(ARGS)
 
 level1 level2 level3: $(READY)   ## serve one level and print its address
 	@$(BIN)/upload-levels serve $(subst level,,$@) $(ARGS)

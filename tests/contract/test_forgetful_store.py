@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.redis import RedisServer
 from level2_disk_chunks.disk_store import DiskStore
 from shared.catalogue import Catalogue
 from shared.errors import OffsetMismatch, SessionNotFound, UploadLost
@@ -23,7 +24,6 @@ from shared.sessions.redis import RedisSessionStore
 from shared.uploads import Lifetimes, NewUpload, Uploads
 from tests.contract.session_store_contract import append, at_once
 from tests.contract.test_upload_model import Body
-from tests.services.redis import RedisServer
 from tests.sessions_made import a_session
 
 CHUNK, SOURCE = 10, bytes(range(95))

@@ -11,14 +11,14 @@ from typing import Final
 
 import pytest
 
+from cluster.postgresql import PostgreSqlServer
+from cluster.redis import RedisServer
+from cluster.service import Service
 from tests.conftest import Serve
 from tests.faults.faulty import until
 from tests.oracle import begin_upload, finished, no_orphans, oracle
 from tests.raw_http import Answer, Connection, exchange, exchange_json
 from tests.servers import Server
-from tests.services.postgresql import PostgreSqlServer
-from tests.services.redis import RedisServer
-from tests.services.service import Service
 
 AT_ONCE: Final = 5.0
 """Seconds. Nothing listens any more, so the answer takes no waiting."""

@@ -1,4 +1,4 @@
-"""What both kinds of server share: a folder, a free port, a process that goes when the tests go."""
+"""What PostgreSQL, Redis and nginx have in common here: a folder, a port, a process that goes when we go."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from typing import Final, Self
 START_TIMEOUT: Final = 60.0
 
 
-class DidNotStart(AssertionError):
+class ServiceDidNotStart(Exception):
     """The server left, or could not be reached in time; the message carries its log."""
 
 
 class Service:
     """One server process. A subclass says how it is started and how one knows that it is there.
+
+    Args:
+        port: 0 takes a free one.
 
     Attributes:
         port: the same over all starts.
@@ -31,10 +34,10 @@ class Service:
 
     name: str
     user: str | None = None
-    """Who runs it when the tests run as root."""
+    """Who runs it when we are root."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, port: int = 0) -> None:
+        self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"upload-levels-{self.name}-"))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +73,7 @@ class Service:
         while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise DidNotStart(f"{self.name}: {self.log.read_text(errors='replace')[-2000:]}")
+                raise ServiceDidNotStart(f"{self.name}: {self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
 
     @property
@@ -103,7 +106,7 @@ class Service:
         self._process = None
 
     def as_user(self) -> Sequence[str]:
-        """What stands before a command: it must go when the tests go, and some refuse to be run by root."""
+        """What stands before a command: it must go when we go, and some refuse to be run by root."""
         words = ["setpriv", "--pdeathsig", "KILL"]
         if self.user is not None and os.geteuid() == 0:
             words += [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]

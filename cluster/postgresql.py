@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from tests.services.service import Service, clean_environment
+from cluster.service import Service, clean_environment
 
 
 class PostgreSqlServer(Service):

@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.services.service import Service
+from cluster.service import Service
 
 
 class RedisServer(Service):

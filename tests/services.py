@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from tests.services.postgresql import PostgreSqlServer
-from tests.services.redis import RedisServer
+from cluster.postgresql import PostgreSqlServer
+from cluster.redis import RedisServer
 
 _running = ExitStack()
 _shared: dict[type, object] = {}
