@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 NPM    ?= npm
 READY  := $(VENV)/.installed
 
-.PHONY: cluster demo test check level1 level2 level3 bench-disk docs bench-client screenshots conformance-table format clean
+.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 bench-disk docs bench-client screenshots conformance-table format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -23,6 +23,9 @@ check: $(READY)           ## ruff, mypy --strict, import-linter, and TypeScript 
 
 cluster: $(READY)         ## two servers of level 3 behind nginx (ARGS="--sessions postgresql")
 	@$(BIN)/python -m cluster $(ARGS)
+
+rolling-restarts: $(READY)  ## restart the two twenty times under a load of uploads
+	@$(BIN)/python -m cluster.rolling $(ARGS)
 
 level1 level2 level3: $(READY)   ## serve one level and print its address
 	@$(BIN)/upload-levels serve $(subst level,,$@) $(ARGS)
