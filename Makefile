@@ -27,6 +27,9 @@ cluster: $(READY)         ## two servers of level 3 behind nginx (ARGS="--sessio
 rolling-restarts: $(READY)  ## restart the two twenty times under a load of uploads
 	@$(BIN)/python -m cluster.rolling $(ARGS)
 
+bench-sessions: $(READY)  ## the bookkeeping's cost with 100 and with 100,000 idle sessions
+	@$(BIN)/python -m cluster.bookkeeping $(ARGS)
+
 level1 level2 level3: $(READY)   ## serve one level and print its address
 	@$(BIN)/upload-levels serve $(subst level,,$@) $(ARGS)
 

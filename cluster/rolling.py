@@ -49,7 +49,8 @@ def run(store: Store, folder: Path, times: int, uploads: int, chunk_size: int) -
             sys.exit(f"{store}: {error}")
     retries = sum(result.retries for result in load.results)
     print(
-        f"{store}: {times} restarts, {len(load.results)} files of {CHUNKS_A_FILE} chunks whole, {retries} tries repeated by the clients, none failed; a server was gone after "
+        f"{store}: {times} restarts, {len(load.results)} files of {CHUNKS_A_FILE} chunks whole, "
+        f"{retries} tries repeated by the clients, none failed; a server was gone after "
         f"{statistics.median(gone):.1f} s (longest {max(gone):.1f} s)"
     )
     if max(gone) >= GONE_WITHIN:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, takewhile
 
 from sortedcontainers import SortedSet
 
@@ -86,8 +86,8 @@ class MemorySessionStore:
 
     def expired(self, now: float, limit: int) -> Sequence[Session]:
         with self._lock:
-            first = [self._sessions[session_id] for _, session_id in islice(self._by_expiry, limit)]
-        return [session for session in first if session.is_expired(now)]
+            over = takewhile(lambda entry: entry[0] <= now, islice(self._by_expiry, limit))
+            return [self._sessions[session_id] for _, session_id in over]
 
     def close(self) -> None:
         """Nothing to let go of."""
