@@ -9,15 +9,20 @@ from pathlib import Path
 
 import click
 
-from cluster.pair import STORES, Pair, Store
+from cluster.pair import Pair
 
 
 @click.command()
-@click.option("--sessions", type=click.Choice(STORES), default="redis", help="Where sessions live.")
-@click.option("--port", default=8030, help="nginx listens here, the servers on the next two; 0: free ones.")
+@click.option(
+    "--sessions", default="redis", help="redis or postgresql: starts one; or the URL of one that runs."
+)
+@click.option("--port", default=8030, help="nginx listens here; 0: a free one.")
+@click.option("--server-ports", nargs=2, default=(8031, 8032), help="The servers; 0: a free one.")
 @click.option("--data", default="upload-data/cluster", help="Folder for what is stored.")
 @click.argument("options", nargs=-1)
-def main(sessions: Store, port: int, data: str, options: tuple[str, ...]) -> None:
+def main(
+    sessions: str, port: int, server_ports: tuple[int, int], data: str, options: tuple[str, ...]
+) -> None:
     """Run two servers of level 3 behind nginx. OPTIONS, after `--`, go to both servers."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -25,10 +30,10 @@ def main(sessions: Store, port: int, data: str, options: tuple[str, ...]) -> Non
     folder = Path(data).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with Pair(sessions, folder, options, port) as pair:
+        with Pair(sessions, folder, options, port, server_ports) as pair:
             for server in pair.servers:
-                print(f"  server {server.url}  (pid {server.pid})")
-            print(f"  {pair.shared.name} {pair.shared.url}")
+                print(f"a server at {server.url} (pid {server.pid})", file=sys.stderr)
+            print(f"their sessions in {pair.sessions}", file=sys.stderr, flush=True)
             print(f"two servers are ready behind nginx at {pair.url}", flush=True)
             stop.wait()
     except Exception as error:  # noqa: BLE001 - what did not start says why

@@ -16,6 +16,16 @@ HERE: Final = Path(__file__).parent
 RIGHT: Final = HERE / "nginx.conf"
 WRONG: Final = HERE / "nginx-wrong.conf"
 
+ATTENDED: Final = """
+trap : TERM INT QUIT
+exec 3<&0
+"$@" & nginx=$!
+(trap '' TERM INT QUIT; read -r _ <&3; kill -9 -$$) & watch=$!
+while kill -0 $nginx 2>/dev/null; do wait $nginx; done
+kill -9 $watch
+"""
+"""Workers of nginx outlive their master. So a shell watches whether we are still there, and ends them all."""
+
 
 class Nginx(Service):
     """nginx before the servers on these ports.
@@ -52,7 +62,8 @@ class Nginx(Service):
         # may not enter our folder.
         program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or "nginx"
         user = "user root; " if os.geteuid() == 0 else ""
-        return [program, "-p", str(self.folder), "-c", "nginx.conf", "-g", f"daemon off; {user}"]
+        words = [program, "-p", str(self.folder), "-c", "nginx.conf", "-g", f"daemon off; {user}"]
+        return ["sh", "-c", ATTENDED, "sh", *words]
 
     def answers(self) -> bool:
         with socket.socket() as probe:

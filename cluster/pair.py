@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 from cluster.nginx import Nginx
 from cluster.postgresql import PostgreSqlServer
 from cluster.redis import RedisServer
-from cluster.service import free_port
+from cluster.service import Service, free_port
 from shared.commands.server_process import LevelServer
 
-Store = Literal["redis", "postgresql"]
-STORES: Final[tuple[Store, ...]] = ("redis", "postgresql")
+STORES: Final[dict[str, type[RedisServer | PostgreSqlServer]]] = {
+    "redis": RedisServer,
+    "postgresql": PostgreSqlServer,
+}
 
 
 class Pair:
@@ -25,35 +29,56 @@ class Pair:
     embedded S3 store, which both share.
 
     Args:
-        store: where the sessions live.
+        sessions: ``redis`` or ``postgresql`` starts one; or the URL of one that runs.
         data: folder for what the servers store and say.
         options: further words for both servers.
-        port: nginx listens here, the servers on the next two; 0 takes free ones.
+        port, server_ports: of nginx and of the servers; 0 takes a free one.
 
     Attributes:
         servers: the two.
         nginx: what stands before them.
-        shared: the session store's server.
+        sessions: the URL of the session store.
     """
 
-    def __init__(self, store: Store, data: Path, options: tuple[str, ...] = (), port: int = 0) -> None:
-        self.shared = RedisServer() if store == "redis" else PostgreSqlServer()
-        own: tuple[str, ...] = ("--sessions", self.shared.url)
-        if store == "postgresql":
-            own += ("--catalogue", self.shared.url)
-        ports = [port + 1, port + 2] if port else [free_port(), free_port()]
-        self.servers = [LevelServer(3, data=data, port=own_port, options=own + options) for own_port in ports]
+    def __init__(
+        self,
+        sessions: str,
+        data: Path,
+        options: tuple[str, ...] = (),
+        port: int = 0,
+        server_ports: tuple[int, int] = (0, 0),
+    ) -> None:
+        self._own: list[Service] = []
+        self.sessions = sessions
+        if sessions in STORES:
+            started = STORES[sessions]()
+            self._own, self.sessions = [started], started.url
+        words: tuple[str, ...] = ("--sessions", self.sessions)
+        if self.sessions.startswith("postgresql:"):
+            words += ("--catalogue", self.sessions)
+        ports = [given or free_port() for given in server_ports]
+        self.servers = [LevelServer(3, data=data, port=own, options=words + options) for own in ports]
         self.nginx = Nginx(ports, port)
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as starting:
-            for part in (self.shared, *self.servers, self.nginx):
-                starting.enter_context(part)
+            for service in self._own:
+                starting.enter_context(service)
+            for server in self.servers:
+                starting.enter_context(server)
+            starting.enter_context(self.nginx)
             self._running = starting.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        """As a deployment leaves: nobody new comes in, requests in flight are finished, then all go."""
+        self.nginx.send(signal.SIGQUIT)
+        leaving = [threading.Thread(target=server.stop) for server in self.servers]
+        for thread in leaving:
+            thread.start()
+        for thread in leaving:
+            thread.join()
         self._running.close()
 
     @property

@@ -16,7 +16,7 @@ from typing import Final
 import click
 
 from cluster.load import CHUNKS_A_FILE, Load
-from cluster.pair import STORES, Pair, Store
+from cluster.pair import STORES, Pair
 from shared.uploader.listing import list_files
 
 GONE_WITHIN: Final = 10.0
@@ -27,15 +27,17 @@ CHUNK: Final = 1024 * 1024
 @click.option("--times", default=20, help="Restarts.")
 @click.option("--uploads", default=6, help="Uploads at once.")
 @click.option("--chunk-size", default=CHUNK, help="Bytes.")
-@click.option("--sessions", type=click.Choice(STORES), multiple=True, default=STORES, help="One or both.")
-def main(times: int, uploads: int, chunk_size: int, sessions: tuple[Store, ...]) -> None:
+@click.option(
+    "--sessions", type=click.Choice(list(STORES)), multiple=True, default=list(STORES), help="One or both."
+)
+def main(times: int, uploads: int, chunk_size: int, sessions: tuple[str, ...]) -> None:
     """Restart two servers behind nginx, one after the other, under load."""
     for store in sessions:
         with tempfile.TemporaryDirectory() as name:
             run(store, Path(name), times, uploads, chunk_size)
 
 
-def run(store: Store, folder: Path, times: int, uploads: int, chunk_size: int) -> None:
+def run(store: str, folder: Path, times: int, uploads: int, chunk_size: int) -> None:
     """One campaign over one store; its result is printed."""
     gone: list[float] = []
     with Pair(store, folder / "data", ("--s3-min-part", "1")) as pair:

@@ -62,7 +62,7 @@ class Service:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.as_user(), *self.command()],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # never written to: its end says that we are gone
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
@@ -91,19 +91,25 @@ class Service:
 
     def pause(self) -> None:
         """SIGSTOP to all its processes: connections stay open, and nobody answers."""
-        self._signal(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT."""
-        self._signal(signal.SIGCONT)
+        self.send(signal.SIGCONT)
 
     def end(self, number: signal.Signals) -> None:
         """A signal, and wait until it is gone."""
         if self._process is None:
             return
-        self._signal(number)
-        self._process.wait(20)
-        self._process = None
+        self.send(number)
+        try:
+            self._process.wait(20)
+        finally:
+            self.send(signal.SIGKILL)
+            self._process.wait()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._process = None
 
     def as_user(self) -> Sequence[str]:
         """What stands before a command: it must go when we go, and some refuse to be run by root."""
@@ -112,7 +118,8 @@ class Service:
             words += [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
         return [*words, "--"]
 
-    def _signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
+        """A signal to all its processes, if it runs."""
         if self._process is not None and self._process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)

@@ -41,7 +41,9 @@ def create_app(settings: Settings) -> Flask:
     measured = MeasuredFinalizer(finalizer, metrics)
     uploads = Uploads(sessions, store, measured, limits, settings.lifetimes(), sessions.clock)
     finalizations = Finalizations(uploads, patience=settings.complete_wait)
-    capabilities = chunked_capabilities(LEVEL, limits, settings.session_ttl, durable=sessions.durable)
+    capabilities = chunked_capabilities(
+        LEVEL, limits, settings.session_ttl, durable=sessions.durable, shared=sessions.shared
+    )
 
     app = Flask(__name__)
     app.register_blueprint(upload_blueprint(uploads, finalizations, capabilities, settings.read_timeout))

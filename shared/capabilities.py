@@ -76,13 +76,15 @@ class Capabilities:
 
 
 def chunked_capabilities(
-    level: int, limits: Limits, session_ttl: float, *, durable: bool
+    level: int, limits: Limits, session_ttl: float, *, durable: bool, shared: bool = False
 ) -> Callable[[], Capabilities]:
     """What levels 2 and 3 say of themselves; called inside a request, where addresses can be built.
 
     Args:
         session_ttl: seconds.
         durable: whether sessions survive a restart, which is a claim of its own.
+        shared: whether several servers stand behind one address, or could: nothing they need lies in one of
+            them alone.
     """
 
     def capabilities() -> Capabilities:
@@ -91,7 +93,8 @@ def chunked_capabilities(
             files=url_for("files.list_files"),
             preflight=url_for("preflight.preflight"),
         )
-        claims = (*CHUNKED_CLAIMS, "durable-sessions") if durable else CHUNKED_CLAIMS
+        further = {"durable-sessions": durable, "several-servers": shared}
+        claims = (*CHUNKED_CLAIMS, *(claim for claim, holds in further.items() if holds))
         return Capabilities(level, claims, limits.max_file_size, links, limits, session_ttl)
 
     return capabilities

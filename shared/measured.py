@@ -62,6 +62,10 @@ class MeasuredStore:
         with self.metrics.timing("bytes", "append", waited=lambda: awaited.seconds):
             return self.store.append(session, awaited)
 
+    def recover(self, session: Session, receipts: Sequence[str], /) -> Sequence[str]:
+        with self.metrics.timing("bytes", "recover"):
+            return self.store.recover(session, receipts)
+
     def complete(self, session: Session, receipts: Sequence[str], /) -> StagedObject:
         # Where finalization begins: what fails here fails the attempt.
         with failing(self.metrics), self.metrics.timing("bytes", "complete"):
@@ -98,6 +102,8 @@ class MeasuredSessions:
         self._sessions = sessions
         self._metrics = metrics
         self.durable = sessions.durable
+        self.shared = sessions.shared
+        self.clock = sessions.clock
 
     def insert(self, session: Session, allowance: Allowance = UNBOUNDED) -> None:
         with self._metrics.timing("sessions", "insert"):

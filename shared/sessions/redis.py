@@ -125,6 +125,11 @@ class RedisSessionStore:
     def delete(self, current: Session) -> bool:
         return bool(self._run("delete", *_condition(current), *_declared(current)))
 
+    def count(self, state: State, at_most: int) -> int:
+        with translated():
+            there: Any = self._client.zcard(f"{self._prefix}lease:{state.value}")
+        return min(int(there), at_most)
+
     def in_state(self, state: State, limit: int) -> Sequence[Session]:
         return self._sessions("in_state", state.value, limit)
 

@@ -20,6 +20,7 @@ from tests.conformance.sections import (
     limits,
     offset,
     resume,
+    several_servers,
     shutdown,
     single_request,
 )
@@ -39,6 +40,7 @@ SECTIONS: Final = tuple(
         cancel,
         expiry,
         shutdown,
+        several_servers,
         limits,
         errors,
         files,

@@ -9,6 +9,8 @@ from tests.conformance_mutants.mutation import Mutation
 TTL: Final = 2.0
 UPLOADING: Final = 'if session["state"] == "uploading":'
 
+BUSY: Final = "self.busy: set[Handler] = set()"
+
 MUTATIONS: Final = (
     Mutation(
         "complete does not say whether it was a duplicate",
@@ -172,5 +174,21 @@ MUTATIONS: Final = (
         "SILENCE, GRACE = 8.0, 4.0",
         "SILENCE, GRACE = 8.0, 0.0",
         "shutdown/graceful",
+    ),
+    # several-servers
+    Mutation(
+        "behind one address, two servers with sessions of their own",
+        BUSY,
+        f"{BUSY}; CLAIMS.append('several-servers'); self.sessions = type('Two', (dict,), "
+        "{'get': lambda all, key, none: dict.get(all, key, none) if time.time_ns() >> 20 & 1 else none})"
+        "(self.sessions)",
+        "several-servers/any-server",
+    ),
+    Mutation(
+        "each of several servers accepts the chunk that it is sent",
+        BUSY,
+        f"{BUSY}; CLAIMS.append('several-servers'); "
+        "Handler.agreed_offset = lambda request, session: int(request.headers['x-upload-offset'])",
+        "several-servers/one-writer",
     ),
 )

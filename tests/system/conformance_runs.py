@@ -9,12 +9,14 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from tests import services
 from tests.conformance.case import Case
 from tests.conformance.cases import CASES
 from tests.conformance.hooks import Hooks
@@ -23,6 +25,7 @@ from tests.conformance.probe import find_target
 from tests.conformance.runner import Outcome, Result, run, select
 from tests.controlled_server import ControlledServer
 from tests.faults.disks import small_disk
+from tests.s3.endpoint import Endpoint, fresh_bucket
 from tests.servers import COMMAND, REPOSITORY
 
 TTL: Final = 3.0
@@ -48,11 +51,13 @@ class Run:
     Attributes:
         title: the table's column.
         options: of ``upload-levels serve``.
+        shared: the kind of store that two servers behind nginx share; empty: one server.
     """
 
     title: str
     level: int
     options: tuple[str, ...] = ()
+    shared: str = ""
 
     @property
     def on_disk(self) -> bool:
@@ -64,6 +69,8 @@ RUNS: Final = (
     Run("1", 1),
     Run("2, sqlite", 2, ("--sessions", "sqlite")),
     Run("2, memory", 2, ("--sessions", "memory://")),
+    Run("3, several servers, redis", 3, ("--s3-min-part", "1KiB"), "redis"),
+    Run("3, several servers, postgresql", 3, ("--s3-min-part", "1KiB"), "postgresql"),
 )
 
 
@@ -78,11 +85,31 @@ def judge_run(judged: Run, folder: Path) -> list[Result]:
 
     In three runs of the server, because no one setting suits all cases.
     """
-    results = {result.case.slug: result for result in _most(judged, folder)}
-    if judged.level > 1:
-        results |= {result.case.slug: result for result in _expiry(judged, folder)}
-        results |= {result.case.slug: result for result in _scarce(judged, folder)}
+    with _bytes_of(judged) as placed:
+        results = {result.case.slug: result for result in _most(placed, folder)}
+        if judged.level > 1:
+            results |= {result.case.slug: result for result in _expiry(placed, folder)}
+            results |= {result.case.slug: result for result in _scarce(placed, folder)}
     return [results[case.slug] for case in CASES]
+
+
+@contextmanager
+def _bytes_of(judged: Run) -> Iterator[Run]:
+    """The same run, with an S3 store that several servers share and that replaces parts as S3 does."""
+    if not judged.shared:
+        yield judged
+        return
+    from tests.s3.moto_server import moto_server  # noqa: PLC0415 - half a second, for those who use it
+
+    before = dict(os.environ)
+    with moto_server() as url, fresh_bucket(Endpoint("moto", url)) as bucket:
+        os.environ |= bucket.endpoint.environment
+        try:
+            there = ("--s3-endpoint", url, "--s3-bucket", bucket.name, "--s3-addressing", "path")
+            yield replace(judged, options=(*judged.options, *there))
+        finally:
+            os.environ.clear()
+            os.environ |= before
 
 
 def judge_full_disk(judged: Run, folder: Path) -> list[Result]:
@@ -125,8 +152,7 @@ def _suite(
     hooks: Callable[[Mapping[str, str]], Hooks],
 ) -> list[Result]:
     folder.mkdir(parents=True, exist_ok=True)
-    words = ["serve", str(judged.level), "--port", str(_free_port()), "--data", str(folder / "data")]
-    server = ControlledServer.create(folder, [*COMMAND, *words, *judged.options, *options])
+    server = ControlledServer.create(folder, [*_command(judged, folder), *judged.options, *options])
     address = server.start()
     control = f"cd {REPOSITORY} && {sys.executable} -m tests.controlled_server {folder}"
     try:
@@ -134,6 +160,17 @@ def _suite(
         return run(cases, find_target(Address.of(address), hooks(commands), {}))
     finally:
         server.kill()
+
+
+def _command(judged: Run, folder: Path) -> list[str]:
+    """The server, or two of them, up to where its options stand."""
+    where = ["--port", str(_free_port()), "--data", str(folder / "data")]
+    if not judged.shared:
+        return [*COMMAND, "serve", str(judged.level), *where]
+    # The store outlives them: what is killed and started again are the servers, and nginx.
+    store = services.redis() if judged.shared == "redis" else services.postgresql()
+    pair = [sys.executable, "-m", "cluster", "--sessions", store.url_for(folder)]
+    return [*pair, *where, "--server-ports", "0", "0", "--"]
 
 
 def _free_port() -> int:

@@ -14,7 +14,7 @@ import pytest
 
 from cluster.load import Load
 from cluster.nginx import RIGHT, WRONG, Nginx
-from cluster.pair import STORES, Pair, Store
+from cluster.pair import STORES, Pair
 from shared.uploader.errors import ServerRefused
 from shared.uploader.listing import list_files
 from shared.uploader.state import SessionFiles
@@ -33,8 +33,7 @@ GONE_WITHIN: Final = 10.0
 
 @pytest.fixture(scope="module", params=STORES)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    store: Store = request.param
-    with Pair(store, tmp_path_factory.mktemp(store), SMALL_PARTS) as running:
+    with Pair(request.param, tmp_path_factory.mktemp(request.param), SMALL_PARTS) as running:
         yield running
 
 
@@ -282,7 +281,7 @@ def claims(pair: Pair, session_id: str) -> int:
     """How many writers have begun."""
     from shared.sessions.redis import RedisSessionStore  # noqa: PLC0415
 
-    store = RedisSessionStore(pair.shared.url)
+    store = RedisSessionStore(pair.sessions)
     try:
         session = store.get(session_id)
         assert session is not None
