@@ -180,7 +180,7 @@ MUTATIONS: Final = (
         "behind one address, two servers with sessions of their own",
         BUSY,
         f"{BUSY}; CLAIMS.append('several-servers'); self.sessions = type('Two', (dict,), "
-        "{'get': lambda all, key, none: dict.get(all, key, none) if time.time_ns() >> 20 & 1 else none})"
+        "{'get': lambda all, key, none=None: dict.get(all, key, none) if time.time_ns() >> 20 & 1 else none})"
         "(self.sessions)",
         "several-servers/any-server",
     ),

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -52,12 +52,14 @@ class Run:
         title: the table's column.
         options: of ``upload-levels serve``.
         shared: the kind of store that two servers behind nginx share; empty: one server.
+        nginx: requirements that do not hold because nginx answers by itself, and how.
     """
 
     title: str
     level: int
     options: tuple[str, ...] = ()
     shared: str = ""
+    nginx: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def on_disk(self) -> bool:
@@ -65,12 +67,18 @@ class Run:
         return self.level == 2
 
 
+BY_NGINX: Final = {
+    "chunk/incomplete-body": "who half-closes the connection inside a chunk gets no answer",
+    "errors/uploaded-bytes": "411 for a chunk without a length comes from nginx, which knows no session",
+    "files/one": "an address with a NUL in it is 400",
+}
+
 RUNS: Final = (
     Run("1", 1),
     Run("2, sqlite", 2, ("--sessions", "sqlite")),
     Run("2, memory", 2, ("--sessions", "memory://")),
-    Run("3, several servers, redis", 3, ("--s3-min-part", "1KiB"), "redis"),
-    Run("3, several servers, postgresql", 3, ("--s3-min-part", "1KiB"), "postgresql"),
+    Run("3, several servers, redis", 3, ("--s3-min-part", "1KiB"), "redis", BY_NGINX),
+    Run("3, several servers, postgresql", 3, ("--s3-min-part", "1KiB"), "postgresql", BY_NGINX),
 )
 
 
@@ -194,9 +202,13 @@ def table(found: Mapping[str, Sequence[Result]]) -> str:
             marks = [MARKS[by_slug[title][case.slug].outcome] for title in titles]
             link = f"[`{case.slug}`](shared/PROTOCOL.md#{case.slug})"
             long.append(f"| {link}{'' if case.word == 'MUST' else ' (SHOULD)'} | " + " | ".join(marks) + " |")
+    by_nginx = "; ".join(f"`{slug}`: {how}" for slug, how in BY_NGINX.items())
     legend = "✓ held · – not claimed · ? not checked from outside · ∅ nothing to check within the time"
     folded = ["<details><summary>Every requirement</summary>", "", *long, "", legend, "", "</details>"]
-    return "\n".join([*short, "", *folded])
+    behind = (
+        f"Several servers: two of level 3 behind nginx. Where they miss, nginx answers itself: {by_nginx}."
+    )
+    return "\n".join([*short, "", behind, "", *folded])
 
 
 def _counted(results: Sequence[Result]) -> str:

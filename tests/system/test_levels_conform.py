@@ -17,6 +17,7 @@ from tests.system.conformance_runs import FULL, MARKS, RUNS, Run, judge_full_dis
 README = (REPOSITORY / "README.md").read_text()
 PROTOCOL = (REPOSITORY / "shared" / "PROTOCOL.md").read_text()
 LONGEST_RUN = 90.0
+LONGEST_RUN_OF_TWO = 150.0
 
 
 @pytest.mark.parametrize("judged", RUNS, ids=lambda judged: judged.title)
@@ -27,7 +28,7 @@ def test_level_conforms_and_the_readme_says_so(judged: Run, tmp_path: Path) -> N
     seconds = time.monotonic() - started
     elsewhere = FULL if judged.on_disk else ()
     _hold(judged, [result for result in results if result.case.slug not in elsewhere])
-    assert seconds < LONGEST_RUN, f"the suite took {seconds:.0f} s"
+    assert seconds < (LONGEST_RUN_OF_TWO if judged.shared else LONGEST_RUN), f"the suite took {seconds:.0f} s"
 
 
 @pytest.mark.root
@@ -37,14 +38,14 @@ def test_a_full_disk_is_told_and_loses_nothing(judged: Run, tmp_path: Path) -> N
 
 
 def _hold(judged: Run, results: Sequence[Result]) -> None:
-    """Nothing is broken, and the README's table says what was found."""
-    broken = [
-        f"{result.case.slug}: expected {result.expected}; got {result.actual}{result.reason}"
+    """Nothing is broken but what nginx answers by itself, and the README's table says what was found."""
+    broken = {
+        result.case.slug: f"expected {result.expected}; got {result.actual}{result.reason}"
         for result in results
         if result.outcome in (Outcome.FAILED, Outcome.FAULT)
-    ]
-    assert not broken, "\n".join(broken)
-    assert not list(failed(results, strict=True))
+    }
+    assert broken.keys() == judged.nginx.keys(), broken
+    assert not [r for r in failed(results, strict=True) if r.case.slug not in judged.nginx]
     wrong = [
         result.case.slug for result in results if MARKS[result.outcome] != _shown(judged, result.case.slug)
     ]
