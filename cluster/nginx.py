@@ -27,6 +27,11 @@ kill -9 $watch
 """Workers of nginx outlive their master. So a shell watches whether we are still there, and ends them all."""
 
 
+def program() -> str:
+    """nginx. Debian keeps it where only root's PATH looks."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or "nginx"
+
+
 class Nginx(Service):
     """nginx before the servers on these ports.
 
@@ -58,11 +63,9 @@ class Nginx(Service):
         (self.folder / "nginx.conf").write_text(text)
 
     def command(self) -> Sequence[str]:
-        # Debian keeps it where only root looks. Started by root it would give its workers to a user who
-        # may not enter our folder.
-        program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or "nginx"
+        # Started by root it would give its workers to a user who may not enter our folder.
         user = "user root; " if os.geteuid() == 0 else ""
-        words = [program, "-p", str(self.folder), "-c", "nginx.conf", "-g", f"daemon off; {user}"]
+        words = [program(), "-p", str(self.folder), "-c", "nginx.conf", "-g", f"daemon off; {user}"]
         return ["sh", "-c", ATTENDED, "sh", *words]
 
     def answers(self) -> bool:
