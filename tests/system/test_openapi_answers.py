@@ -10,34 +10,35 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import schemathesis
-from schemathesis.schemas import BaseSchema
 
-from shared.commands.serve import LEVELS
 from tests.servers import Server
-from tests.system.conftest import ServeLevel
-from tests.system.openapi_document import of_level, write_of_level
+from tests.system.conftest import ServeHalves, ServeLevel
+from tests.system.openapi_document import APPLICATION_PART, PARTS, SERVICE_PART, Part
 
 EXAMPLES: Final = 8
 """Tries for each request in each phase."""
 NOT_ASKED: Final = "positive_data_acceptance"
 """What is well-formed may still be refused: the session is unknown, the chunk is not the next one."""
+JSON: Final = "application/json"
 CHUNK: Final = 5 * 1024 * 1024
 """Bytes. The smallest that every level takes."""
 
-levels = pytest.mark.parametrize("level", [int(level) for level in LEVELS])
 
-
-@levels
+@pytest.mark.parametrize("part", PARTS, ids=str)
 @pytest.mark.timeout(180)
-def test_no_answer_is_missing_in_the_document(level: int, serve_level: ServeLevel, tmp_path: Path) -> None:
-    server = serve_level(level)
+def test_no_answer_is_missing_in_the_document(
+    part: Part, serve_level: ServeLevel, serve_halves: ServeHalves, tmp_path: Path
+) -> None:
+    server, headers = serving(part, serve_level, serve_halves)
     words = [
-        *("run", write_of_level(level, tmp_path), "--url", f"http://127.0.0.1:{server.port}"),
+        *("run", part.write(tmp_path), "--url", f"http://127.0.0.1:{server.port}"),
+        *(word for name, value in headers.items() for word in ("--header", f"{name}: {value}")),
         *("--max-examples", EXAMPLES, "--generation-deterministic", "--exclude-checks", NOT_ASKED),
         *("--continue-on-failure", "--warnings", "off", "--no-color"),
     ]
@@ -55,6 +56,16 @@ def test_no_answer_is_missing_in_the_document(level: int, serve_level: ServeLeve
     assert server.log.read_text() == ""
 
 
+def serving(
+    part: Part, serve_level: ServeLevel, serve_halves: ServeHalves
+) -> tuple[Server, Mapping[str, str]]:
+    """A server of this part, and the headers that its clients have."""
+    if not part.only:
+        return serve_level(part.level), {}
+    service, application, headers = serve_halves()
+    return (service if part == SERVICE_PART else application), headers
+
+
 schemathesis.checks.load_all_checks()
 CONFORMANCE: Final[list[Any]] = [
     schemathesis.checks.CHECKS.get_one(f"{name}_conformance")
@@ -63,11 +74,16 @@ CONFORMANCE: Final[list[Any]] = [
 
 
 class Walk:
-    """Requests to one server whose answers are held to the document."""
+    """Requests to the servers of one level, whose answers are held to the document.
 
-    def __init__(self, server: Server) -> None:
-        self._schema: BaseSchema = schemathesis.openapi.from_dict(of_level(server.level))
-        self._url = f"http://127.0.0.1:{server.port}"
+    Args:
+        servers: what each answers; a request goes to the first one that has it.
+        headers: sent with every request.
+    """
+
+    def __init__(self, servers: Mapping[Part, Server], headers: Mapping[str, str]) -> None:
+        self._headers = dict(headers)
+        self._servers = [(part.document(), f"http://127.0.0.1:{servers[part].port}") for part in servers]
 
     def __call__(self, method: str, path: str, status: int, **given: Any) -> Any:
         """One request; its answer must have this status, and be what the document says.
@@ -75,23 +91,32 @@ class Walk:
         Returns:
             The JSON of the answer, if it is JSON.
         """
-        case = self._schema[path][method].Case(**given)
-        answer = case.call(base_url=self._url)
+        document, url = next(
+            there for there in self._servers if method.lower() in there[0]["paths"].get(path, {})
+        )
+        headers = self._headers | given.pop("headers", {})
+        case = schemathesis.openapi.from_dict(document)[path][method].Case(headers=headers, **given)
+        answer = case.call(base_url=url)
         assert answer.status_code == status, answer.content
         case.validate_response(answer, checks=CONFORMANCE)
         return answer.json() if answer.content.startswith(b"{") else None
 
 
-CHUNKED: Final = [int(level) for level in LEVELS if level != "1"]
-
-
-@pytest.mark.parametrize("level", CHUNKED)
-def test_an_honest_upload_is_answered_as_the_document_says(level: int, serve_level: ServeLevel) -> None:
-    walk = Walk(serve_level(level))
+@pytest.mark.parametrize("level", sorted({part.level for part in PARTS} - {1}))
+def test_an_honest_upload_is_answered_as_the_document_says(
+    level: int, serve_level: ServeLevel, serve_halves: ServeHalves
+) -> None:
+    if level == SERVICE_PART.level:
+        service, application, headers = serve_halves()
+        walk = Walk({SERVICE_PART: service, APPLICATION_PART: application}, headers)
+        assert walk("POST", "/tickets", 201)["ticket"]
+        assert Walk({SERVICE_PART: service}, {})("POST", "/upload/init", 401, body={}, media_type=JSON)
+    else:
+        walk = Walk({Part(level): serve_level(level)}, {})
     data = bytes(range(256)) * (CHUNK // 256) + b"the rest"
     walk("GET", "/upload", 200)
     wish = {"fileName": "a.bin", "fileSize": len(data), "chunkSize": CHUNK}
-    session = walk("POST", "/upload/init", 201, body=wish, media_type="application/json")
+    session = walk("POST", "/upload/init", 201, body=wish, media_type=JSON)
     at = {"sessionId": session["sessionId"]}
 
     def put(offset: int, chunk: bytes, status: int, **headers: str) -> None:
@@ -119,7 +144,7 @@ def test_an_honest_upload_is_answered_as_the_document_says(level: int, serve_lev
     assert walk("GET", "/upload/{sessionId}", 200, path_parameters=at)["state"] == "completed"
     fingerprint = hashlib.sha256(data).hexdigest()
     question = {"fingerprint": fingerprint, "fileSize": len(data)}
-    assert walk("POST", "/upload/preflight", 200, body=question, media_type="application/json")["exists"]
+    assert walk("POST", "/upload/preflight", 200, body=question, media_type=JSON)["exists"]
     _fetch(walk, done["file"]["fileId"], fingerprint)
     walk("DELETE", "/upload/{sessionId}", 204, path_parameters=at)
     walk("GET", "/upload/{sessionId}", 404, path_parameters=at)
@@ -142,7 +167,7 @@ def _fetch(walk: Walk, file_id: str, fingerprint: str) -> None:
 def _refused(walk: Walk) -> None:
     """A file that is not what it claims to be."""
     wish = {"fileName": "a.png", "fileSize": 4}
-    session = walk("POST", "/upload/init", 201, body=wish, media_type="application/json")
+    session = walk("POST", "/upload/init", 201, body=wish, media_type=JSON)
     at = {"sessionId": session["sessionId"]}
     walk(
         "PUT",
