@@ -268,6 +268,16 @@ test('onShouldRetry overrides, and hears what tus-js-client tells', async () => 
   assert.equal(error.status, 500)
 })
 
+test('a status that contradicts itself is not believed: nothing is completed on its word', async () => {
+  const server = await moody()
+  server.next('PUT', answer(500))
+  const odd = { sessionId: 's', state: 'uploading', uploadedBytes: 9999, fileSize: 2500, chunkSize: 1000 }
+  server.next('GET /upload/<id>', answer(200, odd))
+  const { result, progress } = await finished(server, fileOf(2500))
+  assert.equal(result.file.fingerprint, WHOLE)
+  assert.ok(!progress.includes(9999))
+})
+
 test('a server that cannot be reached at all', async () => {
   const { error, sleeps } = await finished({ endpoint: 'http://127.0.0.1:9/upload' }, fileOf(500))
   assert.equal(error.kind, 'network')
