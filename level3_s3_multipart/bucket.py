@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_WITHIN: Final = 5
-ANSWER_WITHIN: Final = 60
-"""Seconds of silence. CompleteMultipartUpload of a large object takes its time."""
+"""Seconds."""
 
 CONNECTIONS: Final = 64
 ATTEMPTS: Final = 3
@@ -39,12 +38,14 @@ class Bucket:
     Attributes:
         prefix: begins every key of ours, and ends with ``/``.
         checksum: ``md5``, ``crc32`` or ``none``: how a part is checked on its way.
+        patience: seconds of silence after which the store counts as away.
     """
 
     client: S3Client
     name: str
     prefix: str
     checksum: str = "md5"
+    patience: float = 30.0
 
     def key(self, location: str) -> str:
         """The object's key. Whatever ``location`` is, the key is below the prefix."""
@@ -86,6 +87,7 @@ def open_bucket(settings: Settings, folder: Path) -> Bucket:
         settings.s3_bucket,
         settings.s3_prefix.strip("/") + "/",
         settings.s3_checksum,
+        settings.s3_timeout,
     )
     _check(bucket, may_create=settings.s3_endpoint == EMBEDDED)
     return bucket
@@ -102,7 +104,7 @@ def _config(settings: Settings) -> Config:
         response_checksum_validation=checksums,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=CONNECT_WITHIN,
-        read_timeout=ANSWER_WITHIN,
+        read_timeout=settings.s3_timeout,
         max_pool_connections=CONNECTIONS,
     )
 

@@ -77,7 +77,7 @@ class StreamedParts:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._http = StreamedPut(ssl.create_default_context(cafile=ca_bundle()))
+        self._http = StreamedPut(ssl.create_default_context(cafile=ca_bundle()), bucket.patience)
 
     def send(self, part: Part, blocks: Iterable[memoryview], stops_by: StopsBy) -> str:
         """See :meth:`PartSender.send`."""

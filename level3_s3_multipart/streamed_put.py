@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -20,8 +21,7 @@ from urllib.parse import urlsplit
 import h11
 
 CONNECT_WITHIN: Final = 5.0
-ANSWER_WITHIN: Final = 30.0
-"""Seconds without a byte from or to S3."""
+"""Seconds."""
 
 CONTINUE_WITHIN: Final = 1.0
 """Seconds to wait for "100 Continue" before sending all the same, as RFC 9110 asks of a client."""
@@ -48,11 +48,17 @@ class Answer:
 
 
 class StreamedPut:
-    """Sends bodies to one S3 endpoint over connections that are used again."""
+    """Sends bodies to one S3 endpoint over connections that are used again.
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    Args:
+        patience: seconds without a byte from or to S3.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, patience: float) -> None:
         self._tls = tls
+        self._patience = patience
         self._idle: dict[tuple[str, str, int], deque[_Connection]] = {}
+        weakref.finalize(self, _close_all, self._idle)
         self._asks_first = True
         self._knows_expect = False
 
@@ -84,14 +90,16 @@ class StreamedPut:
                 *headers.items(),
             ],
         )
-        idle = self._idle.setdefault(address, deque(maxlen=KEPT))
+        idle = self._idle.setdefault(address, deque())
         try:
             connection = self._agreed(address, idle, request, stops_by)
             answer = connection.exchange(blocks)
         except (OSError, h11.RemoteProtocolError) as error:
             raise NoAnswer(str(error)) from error
-        if connection.reusable():
+        if len(idle) < KEPT and connection.reusable():
             idle.append(connection)
+        else:
+            connection.close()
         return answer
 
     def _agreed(
@@ -132,8 +140,14 @@ class StreamedPut:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if scheme == "https":
             sock = self._tls.wrap_socket(sock, server_hostname=host)
-        sock.settimeout(ANSWER_WITHIN)
+        sock.settimeout(self._patience)
         return sock
+
+
+def _close_all(idle: Mapping[object, Iterable[_Connection]]) -> None:
+    for connections in idle.values():
+        for connection in connections:
+            connection.close()
 
 
 class _Connection:
@@ -141,6 +155,7 @@ class _Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._patience = sock.gettimeout()
         self._http = h11.Connection(h11.CLIENT)
         self._early: h11.Response | None = None
 
@@ -160,7 +175,7 @@ class _Connection:
         except TimeoutError:
             return False
         finally:
-            self._sock.settimeout(ANSWER_WITHIN)
+            self._sock.settimeout(self._patience)
         if isinstance(event, h11.Response):
             self._early = event
         return True
@@ -176,11 +191,10 @@ class _Connection:
             raise
 
     def reusable(self) -> bool:
-        """Ready for another request; if not, it is closed."""
+        """Whether it is ready for another request."""
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
             return True
-        self.close()
         return False
 
     def close(self) -> None:

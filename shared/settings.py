@@ -124,6 +124,7 @@ class Settings:
         "stream", "How a part is sent: stream, or boto3 (holds a chunk in memory)."
     )
     s3_min_part: int = _setting(5 * MIB, "Smallest part the store takes, and so the smallest chunk.", "size")
+    s3_timeout: float = _setting(30.0, "How long the store may be silent before it counts as away.", "time")
     downloads: Literal["stream", "redirect"] = _setting(
         "stream", "Level 3's downloads: stream, or redirect to the store."
     )
@@ -148,7 +149,7 @@ class Settings:
         if self.on_shutdown not in ("auto", "keep", "abort"):
             raise SettingError(f"on-shutdown is auto, keep or abort, not {self.on_shutdown!r}")
         self.metrics_address()
-        for name in ("session_ttl", "sweep_interval", "read_timeout", "lease"):
+        for name in ("session_ttl", "sweep_interval", "read_timeout", "lease", "s3_timeout"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name.replace('_', '-')} must be longer than nothing")
         for name in ("threads", "max_sessions"):
