@@ -13,7 +13,7 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from level3_s3_multipart.bucket import Bucket
-from level3_s3_multipart.s3_errors import NO_SUCH_UPLOAD, code_of
+from level3_s3_multipart.s3_errors import NO_UPLOAD, code_of
 
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{16,}")
 """A session id. What else lies below the prefix is somebody else's and is left alone."""
@@ -66,7 +66,7 @@ def uploads(bucket: Bucket) -> Iterator[ListedUpload]:
                 if name := _name(bucket, upload["Key"]):
                     yield ListedUpload(name, upload["UploadId"], upload["Initiated"].timestamp())
     except ClientError as error:
-        if code_of(error) != NO_SUCH_UPLOAD:  # what rclone says of a bucket that never had one
+        if code_of(error) not in NO_UPLOAD:  # what rclone says of a bucket that never had one
             raise
 
 

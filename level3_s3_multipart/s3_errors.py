@@ -16,11 +16,12 @@ from shared.errors import InsufficientStorage, StorageFailure, StorageUnavailabl
 
 log = logging.getLogger(__name__)
 
-NO_SUCH_UPLOAD: Final = "NoSuchUpload"
+NO_UPLOAD: Final = frozenset({"NoSuchUpload", "NoSuchKey"})
+"""The multipart upload is not there (any more). Ceph calls it a key."""
+
 ABSENT: Final = frozenset({"NoSuchKey", "NotFound", "404"})
 """HEAD has no body to carry a code, so there the SDK gives the bare status."""
 
-_LOST: Final = frozenset({NO_SUCH_UPLOAD})
 _BUSY: Final = frozenset({"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests", "OperationAborted"})
 _FULL: Final = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "StorageFull"})
 _FORBIDDEN: Final = frozenset({401, 403})
@@ -46,7 +47,7 @@ def in_our_words(code: str, status: int, message: str) -> UploadError:
         status: HTTP.
         message: for the log; it can name buckets and keys, so no client sees it.
     """
-    if code in _LOST:
+    if code in NO_UPLOAD:
         return UploadLost()
     if code in _FULL or status == 507:  # noqa: PLR2004 - MinIO says it by status too
         return InsufficientStorage(retry_after=30)

@@ -22,7 +22,7 @@ from level3_s3_multipart import listings
 from level3_s3_multipart.bucket import Bucket
 from level3_s3_multipart.parts import Part, PartSender, PartStands
 from level3_s3_multipart.reading import read_range
-from level3_s3_multipart.s3_errors import ABSENT, NO_SUCH_UPLOAD, code_of, s3_errors
+from level3_s3_multipart.s3_errors import ABSENT, NO_UPLOAD, code_of, s3_errors
 from level3_s3_multipart.turns import Current, Turn, Turns
 from shared.blocks import Blocks
 from shared.errors import StorageFailure, StorageUnavailable, UploadLost
@@ -130,7 +130,7 @@ class S3Store:
                     if not any(True for _ in listings.parts(self._bucket, session_id, storage)):
                         return
                 except ClientError as error:
-                    if code_of(error) == NO_SUCH_UPLOAD:
+                    if code_of(error) in NO_UPLOAD:
                         return
                     raise
                 time.sleep(0.05 * 2**attempt)
