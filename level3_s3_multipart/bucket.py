@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from level3_s3_multipart.embedded_s3 import EMBEDDED, attach
@@ -36,12 +37,14 @@ class Bucket:
     """Where objects are, and the client to reach it.
 
     Attributes:
+        credentials: what the client signs with.
         prefix: begins every key of ours, and ends with ``/``.
         checksum: ``md5``, ``crc32`` or ``none``: how a part is checked on its way.
         patience: seconds of silence after which the store counts as away.
     """
 
     client: S3Client
+    credentials: Credentials | None
     name: str
     prefix: str
     checksum: str = "md5"
@@ -69,21 +72,10 @@ def open_bucket(settings: Settings, folder: Path) -> Bucket:
         SettingError: no credentials, or no such bucket. A store that is merely away is no such thing: it may
             be back when the first request comes.
     """
-    if settings.s3_endpoint == EMBEDDED:
-        store = attach(folder / "s3")
-        keys: dict[str, str | None] = {
-            "endpoint_url": store.url,
-            "aws_access_key_id": store.access_key,
-            "aws_secret_access_key": store.secret_key,
-            "region_name": settings.s3_region or "us-east-1",
-        }
-    else:
-        keys = {
-            "endpoint_url": None if settings.s3_endpoint == AWS else settings.s3_endpoint,
-            "region_name": settings.s3_region or None,
-        }
+    session, address = _session(settings, folder)
     bucket = Bucket(
-        boto3.session.Session().client("s3", config=_config(settings), **keys),  # type: ignore[call-overload]
+        session.client("s3", endpoint_url=address, config=_config(settings)),
+        session.get_credentials(),
         settings.s3_bucket,
         settings.s3_prefix.strip("/") + "/",
         settings.s3_checksum,
@@ -91,6 +83,16 @@ def open_bucket(settings: Settings, folder: Path) -> Bucket:
     )
     _check(bucket, may_create=settings.s3_endpoint == EMBEDDED)
     return bucket
+
+
+def _session(settings: Settings, folder: Path) -> tuple[boto3.session.Session, str | None]:
+    region = settings.s3_region or None
+    if settings.s3_endpoint != EMBEDDED:
+        address = None if settings.s3_endpoint == AWS else settings.s3_endpoint
+        return boto3.session.Session(region_name=region), address
+    store = attach(folder / "s3")
+    session = boto3.session.Session(store.access_key, store.secret_key, region_name=region or "us-east-1")
+    return session, store.url
 
 
 def _config(settings: Settings) -> Config:

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
 from botocore.exceptions import ClientError
@@ -19,6 +20,7 @@ from botocore.exceptions import ClientError
 from level3_s3_multipart.bucket import Bucket, ca_bundle
 from level3_s3_multipart.s3_errors import in_our_words, s3_errors, status_of
 from level3_s3_multipart.streamed_put import Answer, NoAnswer, StopsBy, StreamedPut
+from level3_s3_multipart.trailer import TRAILER, Crc32, framed_length, signed_headers
 from shared.errors import StorageFailure, StorageUnavailable
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ SIGNED_FOR: Final = 3600
 
 OK: Final = 200
 NOT_IMPLEMENTED: Final = 501
+DAMAGED: Final = "The chunk arrived damaged at the store; send it again."
+_DAMAGED: Final = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"})
 
 
 class PartStands(Exception):
@@ -52,11 +56,22 @@ class Part:
     length: int
 
 
+def receipt(etag: str, crc32: str) -> str:
+    """What the session keeps of a part: its ETag, and the checksum where the store gave one."""
+    return f"{etag} {crc32}".strip()
+
+
+def completed(number: int, kept: str) -> dict[str, Any]:
+    """A part as CompleteMultipartUpload names it, from its receipt."""
+    etag, _, crc32 = kept.partition(" ")
+    return {"PartNumber": number, "ETag": etag} | ({"ChecksumCRC32": crc32} if crc32 else {})
+
+
 class PartSender(Protocol):
     """Sends parts."""
 
     def send(self, part: Part, blocks: Iterable[memoryview], stops_by: StopsBy) -> str:
-        """UploadPart; returns the ETag, quotes and all.
+        """UploadPart; returns the :func:`receipt`.
 
         When ``blocks`` raises, the exception passes through and there is no part.
 
@@ -69,7 +84,7 @@ class PartSender(Protocol):
 
 
 class StreamedParts:
-    """A presigned address, and the body passed through to it.
+    """An address signed for one part, and the body passed through to it.
 
     boto3 signs, and nothing of the body is hashed for the signature. Its own call would want a body that can
     be read twice: the whole chunk in memory, hashed and copied (bench/README.md has the figures).
@@ -85,21 +100,35 @@ class StreamedParts:
             url = self._bucket.client.generate_presigned_url(
                 "upload_part", Params=_arguments(self._bucket, part), ExpiresIn=SIGNED_FOR
             )
-        digest = hashlib.md5(usedforsecurity=False) if self._bucket.checksum == "md5" else None
         try:
-            answer = self._http.put(
-                url, {}, part.length, _hashed(blocks, digest) if digest else blocks, stops_by
-            )
+            if self._bucket.checksum == "crc32":
+                return self._send_with_crc32(url, part, blocks, stops_by)
+            return self._send_presigned(url, part, blocks, stops_by)
         except NoAnswer as error:
             log.warning("S3 does not answer: %s", error)
             raise StorageUnavailable(retry_after=1) from error
-        if answer.status == NOT_IMPLEMENTED:
-            raise PartStands(digest.hexdigest() if digest else "")
-        etag = _etag(answer)
-        if digest and etag.strip('"') != digest.hexdigest():
+
+    def _send_presigned(self, url: str, part: Part, blocks: Iterable[memoryview], stops_by: StopsBy) -> str:
+        if self._bucket.checksum == "none":
+            return _etag(self._http.put(url, {}, part.length, blocks, stops_by), md5="")
+        digest = hashlib.md5(usedforsecurity=False)
+        answer = self._http.put(url, {}, part.length, _hashed(blocks, digest), stops_by)
+        etag = _etag(answer, digest.hexdigest())
+        if etag.strip('"') != digest.hexdigest():
             log.error("part %d arrived as %s, not %s", part.number, etag, digest.hexdigest())
-            raise StorageFailure("The chunk arrived damaged at the store; send it again.")
+            raise StorageFailure(DAMAGED)
         return etag
+
+    def _send_with_crc32(self, url: str, part: Part, blocks: Iterable[memoryview], stops_by: StopsBy) -> str:
+        at = urlsplit(url)
+        query = f"partNumber={part.number}&uploadId={quote(part.multipart_upload_id, safe='')}"
+        url = f"{at.scheme}://{at.netloc}{at.path}?{query}"
+        with s3_errors():
+            headers = signed_headers(url, part.length, self._bucket)
+        crc32 = Crc32()
+        framed = crc32.passing(blocks)
+        answer = self._http.put(url, headers, framed_length(part.length), framed, stops_by)
+        return receipt(_etag(answer, md5=""), answer.headers.get(TRAILER, ""))
 
 
 class SdkParts:
@@ -125,7 +154,7 @@ class SdkParts:
             if isinstance(cause, ClientError) and status_of(cause) == NOT_IMPLEMENTED:
                 raise PartStands(digest.hexdigest()) from error
             raise
-        return answer["ETag"]
+        return receipt(answer["ETag"], answer.get("ChecksumCRC32", ""))
 
 
 def part_sender(bucket: Bucket, way: str) -> PartSender:
@@ -143,10 +172,14 @@ def _hashed(blocks: Iterable[memoryview], digest: hashlib._Hash) -> Iterator[mem
         yield block
 
 
-def _etag(answer: Answer) -> str:
+def _etag(answer: Answer, md5: str) -> str:
     if answer.status == OK and "etag" in answer.headers:
         return answer.headers["etag"]
+    if answer.status == NOT_IMPLEMENTED:
+        raise PartStands(md5)
     code, message = _error(answer.body)
+    if code in _DAMAGED:
+        raise StorageFailure(DAMAGED)
     raise in_our_words(code, answer.status, message)
 
 

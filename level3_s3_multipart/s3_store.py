@@ -14,13 +14,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from level3_s3_multipart import listings
 from level3_s3_multipart.bucket import Bucket
-from level3_s3_multipart.parts import Part, PartSender, PartStands
+from level3_s3_multipart.parts import Part, PartSender, PartStands, completed
 from level3_s3_multipart.reading import read_range
 from level3_s3_multipart.s3_errors import ABSENT, NO_UPLOAD, code_of, s3_errors
 from level3_s3_multipart.turns import Current, Turn, Turns
@@ -57,7 +57,7 @@ class S3Store:
         """See :meth:`ByteStore.create`. The reference is the multipart upload's id."""
         with s3_errors():
             answer = self._client.create_multipart_upload(
-                **self._bucket.at(session_id), Metadata={MARK: session_id}
+                **self._bucket.at(session_id), Metadata={MARK: session_id}, **self._checksum()
             )
         return answer["UploadId"]
 
@@ -176,7 +176,7 @@ class S3Store:
         if not receipts:
             self._complete_nothing(session)
             return
-        parts = [{"PartNumber": i, "ETag": etag} for i, etag in enumerate(receipts, start=1)]
+        parts = [completed(number, receipt) for number, receipt in enumerate(receipts, start=1)]
         self._client.complete_multipart_upload(
             **self._bucket.at(session.session_id),
             UploadId=session.storage,
@@ -205,6 +205,10 @@ class S3Store:
         ours = marks.get(MARK, session.session_id) == session.session_id
         return ours and found["ContentLength"] == session.declared_size
 
+    def _checksum(self) -> dict[str, Any]:
+        """S3 takes no checksums for parts unless they were announced."""
+        return {"ChecksumAlgorithm": "CRC32"} if self._bucket.checksum == "crc32" else {}
+
     def _explain(self, session: Session, receipts: Sequence[str], error: ClientError) -> None:
         """Say in the log which parts S3 has not as they were confirmed."""
         try:
@@ -212,18 +216,21 @@ class S3Store:
             there = {part.number: part.etag for part in listed}
         except (ClientError, BotoCoreError):
             there = {}
-        wrong = [number for number, etag in enumerate(receipts, start=1) if there.get(number) != etag]
+        said = [completed(number, receipt) for number, receipt in enumerate(receipts, start=1)]
+        wrong = [part["PartNumber"] for part in said if there.get(part["PartNumber"]) != part["ETag"]]
         log.error("session %.6s…: %s; not as confirmed: parts %s", session.session_id, error, wrong[:20])
 
 
 def _blocks(body: ChunkBody, block: memoryview, turn: Turn) -> Iterator[memoryview]:
-    """The body, block by block. The last one leaves only when all has been verified and the turn is ours."""
+    """The body in full blocks. The last one leaves only when all has been verified and the turn is ours."""
     left = body.length
     while left:
-        filled = block[: body.readinto(block)]
-        left -= len(filled)
+        filled = 0
+        while filled < min(len(block), left):
+            filled += body.readinto(block[filled:])
+        left -= filled
         turn.check()
         if not left:
             body.readinto(memoryview(bytearray(1)))  # the body's verdict on itself falls where it ends
             turn.last_block()
-        yield filled
+        yield block[:filled]

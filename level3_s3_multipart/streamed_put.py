@@ -58,7 +58,7 @@ class StreamedPut:
         self._tls = tls
         self._patience = patience
         self._idle: dict[tuple[str, str, int], deque[_Connection]] = {}
-        weakref.finalize(self, _close_all, self._idle)
+        weakref.finalize(self, _close_all, self._idle.values())
         self._asks_first = True
         self._knows_expect = False
 
@@ -67,7 +67,7 @@ class StreamedPut:
         url: str,
         headers: Mapping[str, str],
         length: int,
-        blocks: Iterable[memoryview],
+        blocks: Iterable[bytes | memoryview],
         stops_by: StopsBy,
     ) -> Answer:
         """Send ``length`` bytes and return the answer. ``blocks`` is not touched before S3 agreed to read.
@@ -144,8 +144,8 @@ class StreamedPut:
         return sock
 
 
-def _close_all(idle: Mapping[object, Iterable[_Connection]]) -> None:
-    for connections in idle.values():
+def _close_all(idle: Iterable[Iterable[_Connection]]) -> None:
+    for connections in idle:
         for connection in connections:
             connection.close()
 
@@ -180,7 +180,7 @@ class _Connection:
             self._early = event
         return True
 
-    def exchange(self, blocks: Iterable[memoryview]) -> Answer:
+    def exchange(self, blocks: Iterable[bytes | memoryview]) -> Answer:
         """Send the body, unless S3 has answered already, and read the answer."""
         try:
             if self._early is None:
@@ -206,7 +206,7 @@ class _Connection:
             # Past any TLS object: that belongs to the thread that is using it.
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
-    def _send_body(self, blocks: Iterable[memoryview]) -> None:
+    def _send_body(self, blocks: Iterable[bytes | memoryview]) -> None:
         try:
             for block in blocks:
                 self._send(h11.Data(data=block))  # type: ignore[arg-type] # passed through, never copied
