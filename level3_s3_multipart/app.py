@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from level3_s3_multipart.bucket import open_bucket
+from level3_s3_multipart.downloads import elsewhere
 from level3_s3_multipart.parts import part_sender
 from level3_s3_multipart.s3_store import S3Store
 from shared.background import BACKGROUND, Background
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__)
     app.register_blueprint(upload_blueprint(uploads, finalizations, capabilities, settings.read_timeout))
     app.register_blueprint(preflight_blueprint(catalogue))
-    app.register_blueprint(files_blueprint(catalogue, store.read))
+    app.register_blueprint(files_blueprint(catalogue, store.read, elsewhere(bucket, settings.downloads)))
     app.register_blueprint(page_blueprint())
     register_problems(app)
     refuse_foreign_origins(app)

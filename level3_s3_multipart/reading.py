@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from level3_s3_multipart.bucket import Bucket
 from level3_s3_multipart.s3_errors import ABSENT, code_of, s3_errors
-from shared.errors import StorageUnavailable
+from shared.errors import StorageFailure, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,11 @@ def _blocks(bucket: Bucket, location: str, start: int, stop: int, answer: Any) -
 def _get(bucket: Bucket, location: str, start: int, stop: int, condition: dict[str, str]) -> Any:
     asked = bucket.at(location) | {"Range": f"bytes={start}-{stop - 1}"} | condition
     with s3_errors():
-        return _found(lambda: bucket.client.get_object(**asked))
+        answer = _found(lambda: bucket.client.get_object(**asked))
+    if not answer.get("ContentRange", "").startswith(f"bytes {start}-"):
+        answer["Body"].close()
+        raise StorageFailure("The store was asked for some bytes of the file and gave others.")
+    return answer
 
 
 def _found(ask: Any) -> Any:

@@ -21,6 +21,9 @@ from shared.files import FileRecord
 Read = Callable[[str, int, int], Iterator[bytes]]
 """(location, start, stop) → the bytes in blocks; :meth:`shared.ports.ByteStore.read`."""
 
+Address = Callable[[FileRecord, str], str]
+"""(record, location) → where the bytes can be fetched for a while, without us in between."""
+
 OWNER = ""
 """Levels 1 to 3 know no users: every file has the same owner."""
 
@@ -32,8 +35,12 @@ PROTECTED = {
 """A file may be somebody's HTML or SVG: it is saved, never shown, and runs nothing."""
 
 
-def files_blueprint(catalogue: Catalogue, read: Read) -> Blueprint:
-    """The routes under `/files`, at every level."""
+def files_blueprint(catalogue: Catalogue, read: Read, elsewhere: Address | None = None) -> Blueprint:
+    """The routes under `/files`, at every level.
+
+    Args:
+        elsewhere: if given, downloads are sent there instead of through this server.
+    """
     routes = Blueprint("files", __name__)
 
     @routes.get("/files")
@@ -49,6 +56,10 @@ def files_blueprint(catalogue: Catalogue, read: Read) -> Blueprint:
     @routes.get("/files/<file_id>/content")
     def download(file_id: str) -> ResponseReturnValue:
         record, location = found(file_id)
+        if elsewhere is not None and request.method == "GET":
+            # 307, and not kept: the address is good for minutes, the file for years.
+            target = elsewhere(record, location)
+            return fresh(Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": target}))
         return content_response(record, lambda start, stop: read(location, start, stop))
 
     def found(file_id: str) -> tuple[FileRecord, str]:

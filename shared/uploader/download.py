@@ -180,8 +180,10 @@ class _Fetch:
         headers = {"Accept-Encoding": "identity"}
         if self._have:
             headers |= {"Range": f"bytes={self._have}-", "If-Range": self._etag}
-        with self._http.open("GET", self._address, headers=headers) as response:
-            if self._have and response.status != HTTPStatus.PARTIAL_CONTENT:
+        # The server may send us to its object store. There `If-Range` names an unknown tag, and the answer is
+        # the whole file again; some stores give a part of it and call it 200, so the header decides.
+        with self._http.open("GET", self._address, headers=headers, follow=True) as response:
+            if self._have and "Content-Range" not in response.headers:
                 self._start_over()  # the file there is another one now, or the server knows no ranges
             for block in response.stream(BLOCK, decode_content=False):
                 self._keep(block)

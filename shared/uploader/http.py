@@ -29,6 +29,8 @@ from shared.uploader.errors import Interrupted, ServerRefused
 LARGEST_ANSWER: Final = 8 * 1024 * 1024
 """Bytes of JSON read at most; a server that sends more is not speaking this protocol."""
 
+REDIRECTS: Final = 3
+
 TRANSIENT: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -47,7 +49,7 @@ class Answer:
 
 
 class Http:
-    """A connection pool that neither retries nor redirects by itself.
+    """A connection pool that does not retry by itself, and follows a redirect only when it is told to.
 
     Args:
         timeout: seconds without a sign of life after which a request counts as failed. It also bounds the
@@ -96,8 +98,12 @@ class Http:
         *,
         headers: Mapping[str, str] | None = None,
         body: Iterable[bytes] | None = None,
+        follow: bool = False,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """The same, with the 2xx answer's body still to be read by the caller.
+
+        Args:
+            follow: go where the server sends us. For bytes only: a redirected upload would be sent twice.
 
         Raises:
             ServerRefused, Interrupted: as :meth:`ask`; ``Interrupted`` also when the body breaks off inside
@@ -105,7 +111,15 @@ class Http:
         """
         try:
             response = self._pool.request(
-                method, url, body=body, headers=headers, redirect=False, preload_content=False
+                method,
+                url,
+                body=body,
+                headers=headers,
+                retries=urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=REDIRECTS)
+                if follow
+                else False,
+                redirect=follow,
+                preload_content=False,
             )
             try:
                 _raise_for(response)
