@@ -171,7 +171,15 @@ def oracle(upload: Upload) -> None:
 
 
 def finished(upload: Upload) -> dict[str, Any]:
-    """Complete ``upload``; its file must be the source, recorded once. Returns FILE."""
+    """Complete ``upload``; its file must be the source, recorded once, and nothing else. Returns FILE."""
+    file = recorded(upload)
+    left = (upload.server.level_folder / "incoming").glob(f"{upload.session_id}*")
+    assert list(left) == [], "a finished upload has left something behind"
+    return file
+
+
+def recorded(upload: Upload) -> dict[str, Any]:
+    """Complete ``upload``; its file must be the source, recorded once. Returns FILE. Knows no disk."""
     answer = upload.complete()
     assert answer.status == 200, answer
     file: dict[str, Any] = answer.json["file"]
@@ -181,8 +189,6 @@ def finished(upload: Upload) -> dict[str, Any]:
     content = exchange(upload.server.port, "GET", f"/files/{file['fileId']}/content")
     assert content.body == upload.source
     assert len([f for f in files(upload.server) if f["fingerprint"] == file["fingerprint"]]) == 1
-    left = (upload.server.level_folder / "incoming").glob(f"{upload.session_id}*")
-    assert list(left) == [], "a finished upload has left something behind"
     return file
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -13,9 +15,21 @@ from level3_s3_multipart.s3_store import S3Store
 from shared.ports import ByteStore
 from shared.settings import settings_from
 from tests.contract.byte_store_contract import CHUNK, ByteStoreContract, Upload
-from tests.s3.endpoint import Bucket
+from tests.s3.endpoint import Bucket, Endpoint
 from tests.s3.rules import S3_MINIMUM
 from tests.s3.stores import LARGE_PARTS
+
+_clients: dict[tuple[Endpoint, str], OpenBucket] = {}
+
+
+def _opened(endpoint: Endpoint, bucket: str, checksum: str) -> OpenBucket:
+    """As the settings would open it; one client for all tests, because it is dear to make."""
+    if (endpoint, checksum) not in _clients:
+        given = {"s3_endpoint": endpoint.url, "s3_bucket": bucket, "s3_checksum": checksum}
+        with mock.patch.dict("os.environ", endpoint.environment):
+            opened = open_bucket(settings_from({}, {**given, "s3_addressing": "path"}), Path())
+        _clients[endpoint, checksum] = opened
+    return _clients[endpoint, checksum]
 
 
 class S3StoreContract(ByteStoreContract):
@@ -23,19 +37,8 @@ class S3StoreContract(ByteStoreContract):
     checksum = "md5"
 
     @pytest.fixture
-    def opened(self, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenBucket:
-        for name, value in bucket.endpoint.environment.items():
-            monkeypatch.setenv(name, value)
-        settings = settings_from(
-            {},
-            {
-                "s3_endpoint": bucket.endpoint.url,
-                "s3_bucket": bucket.name,
-                "s3_addressing": "path",
-                "s3_checksum": self.checksum,
-            },
-        )
-        return open_bucket(settings, tmp_path)
+    def opened(self, bucket: Bucket) -> OpenBucket:
+        return replace(_opened(bucket.endpoint, bucket.name, self.checksum), name=bucket.name)
 
     @pytest.fixture
     def store(self, opened: OpenBucket) -> ByteStore:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -47,6 +48,7 @@ class Endpoint:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    @cache  # noqa: B019 - a few endpoints; a client is dear to make
     def client(self, url: str | None = None, read_timeout: float = 60.0) -> S3Client:
         """A client of the tests' own, which looks past any proxy unless it is given one's ``url``.
 

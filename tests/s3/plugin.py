@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.s3.endpoint import Bucket, Endpoint, fresh_bucket
 from tests.s3.processes import NotAvailable
@@ -28,12 +29,15 @@ ONE_PROCESS: Final = ("ceph", "localstack", "minio")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A parametrization of ``s3_name``, on which everything below stands."""
-    if "s3_name" in metafunc.fixturenames:
-        names = [
-            pytest.param(name, marks=[pytest.mark.xdist_group(f"s3-{name}")] if name in ONE_PROCESS else [])
-            for name in chosen(os.environ).names
-        ]
-        metafunc.parametrize("s3_name", names)
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "s3_name" in metafunc.fixturenames and not any("s3_name" in mark.args[0] for mark in marks):
+        metafunc.parametrize("s3_name", [on_store(name) for name in chosen(os.environ).names])
+
+
+def on_store(name: str, *values: object) -> ParameterSet:
+    """One parameter set: ``s3_name``, and whatever else a test is parametrized by."""
+    together = [pytest.mark.xdist_group(f"s3-{name}")] if name in ONE_PROCESS else []
+    return pytest.param(name, *values, marks=together)
 
 
 @pytest.fixture(scope="session")
