@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from level3_s3_multipart.embedded_s3 import EMBEDDED, attach
+from level3_s3_multipart.embedded_s3 import EMBEDDED, EmbeddedDidNotStart, attach
 from level3_s3_multipart.s3_errors import ABSENT, code_of
 from shared.limits import MIB
 from shared.settings import SettingError, Settings
@@ -90,7 +90,10 @@ def _session(settings: Settings, folder: Path) -> tuple[boto3.session.Session, s
     if settings.s3_endpoint != EMBEDDED:
         address = None if settings.s3_endpoint == AWS else settings.s3_endpoint
         return boto3.session.Session(region_name=region), address
-    store = attach(folder / "s3")
+    try:
+        store = attach(folder / "s3")
+    except EmbeddedDidNotStart as error:
+        raise SettingError(str(error)) from error
     session = boto3.session.Session(store.access_key, store.secret_key, region_name=region or "us-east-1")
     return session, store.url
 

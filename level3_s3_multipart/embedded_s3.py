@@ -193,7 +193,7 @@ def _publish(folder: Path, keys: Endpoint, rclone: subprocess.Popen[bytes]) -> E
 
 def _is_attended(folder: Path) -> bool:
     """Whether any server holds the lock."""
-    with (folder / ".attended").open("ab") as lock:
+    with (folder / ".attended").open("rb") as lock:  # not to be made again where a folder is being removed
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -209,5 +209,5 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
+    with suppress(FileNotFoundError):  # the folder is gone, and with it the need for a keeper
         keep(Path(sys.argv[1]))

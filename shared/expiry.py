@@ -60,13 +60,18 @@ def remove_strays(uploads: Uploads) -> int:
     for stray in uploads.store.strays(before=uploads.clock() - uploads.lifetimes.session_ttl):
         if uploads.sessions.get(stray.session_id) is not None:
             continue
-        if stray.location:
-            if uploads.finalizer.owns(stray.location):
-                continue
-            uploads.store.discard(stray.location)
+        if stray.location and uploads.finalizer.owns(stray.location):
+            continue
+        try:
+            if stray.location:
+                uploads.store.discard(stray.location)
+            else:
+                uploads.store.abort(stray.session_id, stray.storage)
+        except UploadError:
+            # One that cannot be removed must not protect all that are listed behind it.
+            log.exception("stray %.6s… could not be removed; again at the next sweep", stray.session_id)
         else:
-            uploads.store.abort(stray.session_id, stray.storage)
-        removed += 1
+            removed += 1
     return removed
 
 

@@ -172,6 +172,8 @@ class Settings:
         Raises:
             SettingError: they contradict each other.
         """
+        if self.chunk_size < smallest:
+            raise SettingError(f"chunk-size must be {smallest:,} bytes or more: the store takes no less")
         try:
             minimum = max(self.min_chunk_size, smallest)
             return Limits(self.max_file_size, self.chunk_size, minimum, self.max_chunk_size)

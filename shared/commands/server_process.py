@@ -50,7 +50,7 @@ class LevelServer:
     def __init__(self, level: int, *, data: Path, port: int = 0, options: tuple[str, ...] = ()) -> None:
         self.level = level
         self.port = port
-        self._data = data
+        self.data = data
         self._options = options
         self._log = data / f"level{level}.log"
         self._process: subprocess.Popen[str] | None = None
@@ -79,9 +79,9 @@ class LevelServer:
         Raises:
             ServerDidNotStart: with the end of what it said.
         """
-        self._data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "shared.commands.attended_serve", str(self.level)]
-        command += ["--port", str(self.port), "--data", str(self._data), *self._options]
+        command += ["--port", str(self.port), "--data", str(self.data), *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command line
                 command,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from shared.commands.server_process import ServerDidNotStart
@@ -54,8 +55,9 @@ def single_request(stage: Stage) -> Row:
 class _Saboteur(Meter):
     """Watches the upload through the relay, and breaks it inside the two chunks of the story."""
 
-    def __init__(self, stage: Stage, relay: Relay) -> None:
+    def __init__(self, stage: Stage, relay: Relay, look: Callable[[], None]) -> None:
         super().__init__(stage.console)
+        self._look = look
         self._stage = stage
         self._relay = relay
 
@@ -69,12 +71,14 @@ class _Saboteur(Meter):
             self._relay.call_after(3 * MIB, self._kill)
 
     def _tell_of_cut(self) -> None:
+        self._look()
         self._stage.say(f"the connection is cut inside chunk {CUT_INSIDE}")
 
     def _kill(self) -> None:
         server = self._stage.server
         victim = server.pid
         server.kill()
+        self._look()
         self._stage.say(f"the server (process {victim}) is killed with SIGKILL inside chunk {KILL_INSIDE}")
         try:
             server.start()
@@ -84,13 +88,17 @@ class _Saboteur(Meter):
             self._stage.say(f"and started again (process {server.pid})")
 
 
-def cut_and_killed(stage: Stage) -> Row:
-    """The protocol: an upload survives a cut connection and a killed server, and is not sent twice."""
+def cut_and_killed(stage: Stage, look: Callable[[], None] = lambda: None) -> Row:
+    """The protocol: an upload survives a cut connection and a killed server, and is not sent twice.
+
+    Args:
+        look: called each time something breaks.
+    """
     level = stage.server.level
     with (
         stage.sample(FILE_MIB) as (path, digest),
         Relay(stage.server.port) as relay,
-        _Saboteur(stage, relay) as saboteur,
+        _Saboteur(stage, relay, look) as saboteur,
     ):
         saboteur.begin(path.name)
         result = stage.uploader(relay.url, saboteur).upload(path)
@@ -116,8 +124,27 @@ def cut_and_killed(stage: Stage) -> Row:
         return Row(level, f"{FILE_MIB} MiB", str(result.chunks), resumed or "never", saboteur.speed, verified)
 
 
+def onto_object_storage(stage: Stage) -> Row:
+    """The same protocol and the same bad day; what differs is where the bytes are, and when they are seen."""
+    objects = stage.server.data / "level3" / "s3" / "uploads" / "files"
+    seen: list[int] = []
+    row = cut_and_killed(stage, look=lambda: seen.append(_count(objects)))
+    stage.expect(
+        "the object was not there while its parts were, and is there since Complete",
+        ([0, 0], 1),
+        (seen, _count(objects)),
+    )
+    return row
+
+
+def _count(folder: Path) -> int:
+    """Files that a reader of ``folder`` would see; rclone hides what it is still writing."""
+    return sum(not path.name.startswith(".") for path in folder.iterdir()) if folder.exists() else 0
+
+
 STOPS: Final = (
     Stop(1, "a single request", single_request),
     Stop(2, "chunks on local disk", cut_and_killed),
+    Stop(3, "chunks onto S3 (an embedded one, rclone)", onto_object_storage),
 )
 """Every level that exists, in order."""
