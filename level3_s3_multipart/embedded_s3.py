@@ -55,10 +55,13 @@ class Endpoint:
     secret_key: str
 
 
-def attach(folder: Path) -> Endpoint:
+def attach(folder: Path, linger: float = LINGER) -> Endpoint:
     """The embedded store over ``folder``, started if need be; it stays for as long as this process lives.
 
     Several processes may attach to the same folder: they share one store.
+
+    Args:
+        linger: seconds that a store started here goes on for after the last process has left.
 
     Raises:
         EmbeddedDidNotStart.
@@ -68,7 +71,7 @@ def attach(folder: Path) -> Endpoint:
     fcntl.flock(attended, fcntl.LOCK_SH)  # waits for a keeper that is just leaving
     _attended.append(attended)
     with _starting(folder):
-        return _running(folder) or _start(folder)
+        return _running(folder) or _start(folder, linger)
 
 
 def find_rclone() -> str:
@@ -105,12 +108,12 @@ def _running(folder: Path) -> Endpoint | None:
     return endpoint
 
 
-def _start(folder: Path) -> Endpoint:
+def _start(folder: Path, linger: float) -> Endpoint:
     find_rclone()
     (folder / ".address.json").unlink(missing_ok=True)
     with (folder / ".log").open("wb") as log:
         keeper = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, "-m", "level3_s3_multipart.embedded_s3", str(folder)],
+            [sys.executable, "-m", "level3_s3_multipart.embedded_s3", str(folder), str(linger)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -125,7 +128,7 @@ def _start(folder: Path) -> Endpoint:
     raise EmbeddedDidNotStart(f"rclone did not start. It said: {said or 'nothing'}")
 
 
-def keep(folder: Path, linger: float = LINGER) -> None:
+def keep(folder: Path, linger: float) -> None:
     """The keeper: run rclone until nobody has needed it for ``linger`` seconds."""
     keys = Endpoint("", secrets.token_hex(10), secrets.token_hex(20))
     with _rclone(folder, keys) as rclone:
@@ -210,4 +213,4 @@ def _die_with_parent() -> None:
 
 if __name__ == "__main__":
     with suppress(FileNotFoundError):  # the folder is gone, and with it the need for a keeper
-        keep(Path(sys.argv[1]))
+        keep(Path(sys.argv[1]), float(sys.argv[2]))
