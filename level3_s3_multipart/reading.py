@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from typing import Any, Final
@@ -33,8 +34,9 @@ def read_range(bucket: Bucket, location: str, start: int, stop: int) -> Iterator
         with s3_errors():
             _found(lambda: bucket.client.head_object(**bucket.at(location)))
         return iter(())
-    first = _get(bucket, location, start, stop, {})
-    return _blocks(bucket, location, start, stop, first)
+    blocks = _blocks(bucket, location, start, stop, _get(bucket, location, start, stop, {}))
+    # The first block at once as well: until it is here, S3 can still turn out to be away.
+    return itertools.chain([next(blocks)], blocks)
 
 
 def _blocks(bucket: Bucket, location: str, start: int, stop: int, answer: Any) -> Iterator[bytes]:

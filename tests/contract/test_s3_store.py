@@ -17,7 +17,7 @@ from shared.settings import settings_from
 from tests.contract.byte_store_contract import CHUNK, ByteStoreContract, Upload
 from tests.s3.endpoint import Bucket, Endpoint
 from tests.s3.rules import S3_MINIMUM
-from tests.s3.stores import LARGE_PARTS
+from tests.s3.stores import LARGE_PARTS, NO_TRAILERS
 
 _clients: dict[tuple[Endpoint, str], OpenBucket] = {}
 
@@ -58,3 +58,16 @@ class TestPartsByTheSdk(S3StoreContract):
 
     parts = "boto3"
     checksum = "crc32"
+
+
+class TestStreamedPartsWithTheirChecksum(S3StoreContract):
+    """The checksum travels behind the bytes."""
+
+    checksum = "crc32"
+
+    @pytest.fixture(autouse=True)
+    def _takes_trailers(self, s3_endpoint: Endpoint) -> None:
+        if NO_TRAILERS in s3_endpoint.traits:
+            pytest.skip(
+                f"NOT RUN on {s3_endpoint.name}: it {NO_TRAILERS}; s3-checksum=md5 is for such stores"
+            )

@@ -24,6 +24,9 @@ class Kind(StrEnum):
     """Before: in the middle of the request. After: instead of the answer."""
     ERROR_IN_200 = "error in 200"
     """CompleteMultipartUpload only: the status is sent early, and the body then says that it failed."""
+    PRETEND = "pretend"
+    """The answer is the usual one of this operation, 204, and nothing was done (before only). This is what
+    AbortMultipartUpload looks like from outside while a part is under way."""
     CUT = "cut"
     """The answer breaks off half way (after only)."""
     CORRUPT = "corrupt"

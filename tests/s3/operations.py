@@ -69,6 +69,32 @@ class Request:
         return {name: values[0] for name, values in found.items()}
 
     @property
+    def framed(self) -> bool:
+        """Whether the body is in chunks of S3's own making, with a checksum behind them (aws-chunked)."""
+        return "aws-chunked" in self.headers.get("content-encoding", "")
+
+    def unframed(self) -> tuple[bytes, dict[str, str]]:
+        """The bytes that are meant, and the headers behind them.
+
+        Raises:
+            ValueError: the frames are not well formed.
+        """
+        if not self.framed:
+            return self.body, {}
+        payload, rest = b"", self.body
+        while True:
+            size, _, rest = rest.partition(b"\r\n")
+            length = int(size.partition(b";")[0], 16)
+            if length == 0:
+                break
+            payload += rest[:length]
+            if rest[length : length + 2] != b"\r\n":
+                raise ValueError("a frame is not as long as it says")
+            rest = rest[length + 2 :]
+        lines = (line.partition(":") for line in rest.decode("latin-1").split("\r\n") if line)
+        return payload, {name.strip().lower(): value.strip() for name, _, value in lines}
+
+    @property
     def operation(self) -> Operation:
         """What is asked for."""
         query = self.query

@@ -82,8 +82,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     terminalreporter.section("S3 servers")
     for name, counts in outcomes.items():
-        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if outcome != "skipped")
-        ran = f"ran: {told}" if told else reasons[name]
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        ran = f"ran: {told}" if set(counts) != {"skipped"} else reasons[name]
         terminalreporter.line(f"{name:<12}{ran}")
     for name in sorted(OPENERS.keys() - outcomes.keys()):
         how = "make test-localstack" if name == "localstack" else f"{VARIABLE}={name}"

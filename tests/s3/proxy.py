@@ -192,6 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
             Kind.ERROR: lambda: self._answer(s3_error(500, "InternalError")),
             Kind.SLOW_DOWN: lambda: self._answer(s3_error(503, "SlowDown", "Reduce your request rate.")),
             Kind.ERROR_IN_200: lambda: self._answer(replace(s3_error(500, "InternalError"), status=200)),
+            Kind.PRETEND: lambda: self._answer(Response(204, ())),
             Kind.HANG: self._hang,
             Kind.RESET: self._reset,
         }

@@ -88,7 +88,7 @@ class Rules:
                     assert found is not None, response.body
                     self._uploads[found[1].decode()] = _Upload()
                 case Operation.UPLOAD_PART:
-                    part = (response.header("etag") or "").strip('"'), len(request.body)
+                    part = (response.header("etag") or "").strip('"'), len(request.unframed()[0])
                     self._of(request).parts[int(request.query["partNumber"])] = part
                 case Operation.ABORT:
                     self._of(request).ended = True
@@ -107,7 +107,8 @@ class Rules:
             self.violations.append("a part without Content-Length")
             return s3_error(411, "MissingContentLength")
         if upload is not None:
-            larger = [n for n, (_, size) in upload.parts.items() if n < number and size < len(request.body)]
+            size = len(request.unframed()[0])
+            larger = [n for n, (_, before) in upload.parts.items() if n < number and before < size]
             if larger:
                 self.violations.append(f"part {number} is larger than part {larger[0]} before it")
         return None
@@ -136,9 +137,18 @@ def _named_parts(body: bytes) -> list[tuple[int, str]]:
 
 
 def _wrong_checksum(request: Request) -> Response | None:
+    try:
+        payload, behind = request.unframed()
+    except ValueError as error:
+        return s3_error(400, "IncompleteBody", str(error))
+    if len(payload) != int(request.headers.get("x-amz-decoded-content-length", len(payload))):
+        return s3_error(400, "IncompleteBody", "not as many bytes as x-amz-decoded-content-length says")
+    promised = request.headers.get("x-amz-trailer")
+    if request.framed and promised is not None and promised.lower() not in behind:
+        return s3_error(400, "MalformedTrailerError", f"{promised} was promised")
     for name, checksum in CHECKSUMS.items():
-        told = request.headers.get(name)
-        if told is not None and base64.b64decode(told) != checksum(request.body):
+        told = behind.get(name) or request.headers.get(name)
+        if told is not None and base64.b64decode(told) != checksum(payload):
             return s3_error(400, "BadDigest", f"{name} is that of other bytes")
     told = request.headers.get("x-amz-content-sha256", "")
     if re.fullmatch("[0-9a-f]{64}", told) and told != hashlib.sha256(request.body).hexdigest():
