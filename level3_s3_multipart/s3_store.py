@@ -25,7 +25,7 @@ from level3_s3_multipart.reading import read_range
 from level3_s3_multipart.s3_errors import ABSENT, NO_UPLOAD, code_of, s3_errors
 from level3_s3_multipart.turns import Current, Turn, Turns
 from shared.blocks import Blocks
-from shared.errors import StorageFailure, StorageUnavailable, UploadLost
+from shared.errors import StorageUnavailable, UploadLost
 from shared.ports import ChunkBody, StagedObject, Stray
 from shared.session import Session
 
@@ -96,22 +96,22 @@ class S3Store:
 
     def complete(self, session: Session, receipts: Sequence[str], /) -> StagedObject:
         """See :meth:`ByteStore.complete`. Whatever Complete answers, the object itself is asked."""
-        doubt: Exception | None = None
+        doubt: ClientError | BotoCoreError | None = None
         try:
             self._complete(session, receipts)
-        except ClientError as error:
-            if code_of(error) in _REFUSED_PARTS:
-                self._explain(session, receipts, error)
-                raise UploadLost from error
-            doubt = error
-        except BotoCoreError as error:
+        except (ClientError, BotoCoreError) as error:
             doubt = error
         with s3_errors():
             if self._is_complete(session):
                 return StagedObject(location=session.session_id, size=session.declared_size)
-            if doubt is not None:
+            if isinstance(doubt, ClientError) and code_of(doubt) in _REFUSED_PARTS:
+                self._explain(session, receipts, doubt)
+            elif doubt is not None and self._is_unfinished(session):
                 raise doubt
-        raise UploadLost
+            elif doubt is not None and self._is_complete(session):
+                # Between our two questions another server has completed it.
+                return StagedObject(location=session.session_id, size=session.declared_size)
+        raise UploadLost from doubt
 
     def abort(self, session_id: str, storage: str) -> None:
         """See :meth:`ByteStore.abort`.
@@ -170,7 +170,8 @@ class S3Store:
                     # Somebody's other bytes are in the way for good: this upload can never be finished.
                     log.error("session %.6s…: part %d cannot be replaced", part.session_id, part.number)
                     raise UploadLost
-        raise StorageFailure
+        # Not there, and yet taken: a request that is ending has it (rclone), perhaps another server's.
+        raise StorageUnavailable("The store is still busy with an earlier request.", retry_after=1)
 
     def _complete(self, session: Session, receipts: Sequence[str]) -> None:
         if not receipts:
@@ -208,6 +209,17 @@ class S3Store:
     def _checksum(self) -> dict[str, Any]:
         """S3 takes no checksums for parts unless they were announced."""
         return {"ChecksumAlgorithm": "CRC32"} if self._bucket.checksum == "crc32" else {}
+
+    def _is_unfinished(self, session: Session) -> bool:
+        """Whether the multipart upload is there. Its own word counts: Ceph answers 500 to Complete for one
+        that was aborted."""
+        try:
+            next(listings.parts(self._bucket, session.session_id, session.storage), None)
+        except ClientError as error:
+            if code_of(error) in NO_UPLOAD:
+                return False
+            raise
+        return True
 
     def _explain(self, session: Session, receipts: Sequence[str], error: ClientError) -> None:
         """Say in the log which parts S3 has not as they were confirmed."""
