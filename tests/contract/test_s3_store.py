@@ -53,6 +53,7 @@ class TestStreamedParts(S3StoreContract):
     """As it comes."""
 
 
+@pytest.mark.s3_in_turn
 class TestPartsByTheSdk(S3StoreContract):
     """The readable way."""
 
@@ -60,6 +61,7 @@ class TestPartsByTheSdk(S3StoreContract):
     checksum = "crc32"
 
 
+@pytest.mark.s3_in_turn
 class TestStreamedPartsWithTheirChecksum(S3StoreContract):
     """The checksum travels behind the bytes."""
 

@@ -24,6 +24,8 @@ from tests.s3.rules import S3_MINIMUM, Rules
 from tests.s3.serving import serving
 from tests.s3.stores import NO_SECOND_PART
 
+pytestmark = pytest.mark.s3_in_turn
+
 FOR_GOOD = 1000
 
 

@@ -7,7 +7,6 @@ By default a part of the product: every operation with every fault, sides and se
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http import HTTPStatus
@@ -22,12 +21,10 @@ from tests.faults.faulty import GONE
 from tests.faults.s3_arena import Arena, Arenas, arenas, come_again
 from tests.oracle import Upload, begin_upload, files
 from tests.raw_http import exchange_json
-from tests.s3.ceph import why_no_ceph
 from tests.s3.endpoint import Endpoint
 from tests.s3.faults import Fault, Kind, When
 from tests.s3.operations import Operation
-from tests.s3.plugin import on_store
-from tests.s3.stores import chosen
+from tests.s3.plugin import EVERYTHING, cheap, on_store
 
 KINDS: Final = (Kind.ERROR, Kind.SLOW_DOWN, Kind.HANG, Kind.RESET)
 FOR_GOOD: Final = 1000
@@ -132,14 +129,11 @@ SCENES: Final[dict[str, tuple[Operation, Scene]]] = {
 
 def cells() -> Iterator[ParameterSet]:
     """Server, scene, kind, side, how often."""
-    choice = chosen(os.environ)
-    names = choice.names if choice.asked else ("moto", "rclone", *([] if why_no_ceph() else ["ceph"]))
-    everything = os.environ.get("S3_MATRIX") == "all"
-    sides = tuple(When)
+    names, sides = cheap(), tuple(When)
     for (i, scene), (j, kind) in itertools.product(enumerate(SCENES), enumerate(KINDS)):
         turn = ((i + j) % len(names), (i + j) % 2, (i // 2 + j) % 2)
         for cell in itertools.product(range(len(names)), range(2), range(2)):
-            if everything or cell == turn:
+            if EVERYTHING or cell == turn:
                 yield on_store(names[cell[0]], scene, kind, sides[cell[1]], (1, FOR_GOOD)[cell[2]])
 
 

@@ -9,19 +9,24 @@ asked for it by name, its tests are errors.
 from __future__ import annotations
 
 import os
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pytest
 from _pytest.mark import ParameterSet
 
+from tests.s3.ceph import why_no_ceph
 from tests.s3.endpoint import Bucket, Endpoint, fresh_bucket
 from tests.s3.processes import NotAvailable
 from tests.s3.stores import OPENERS, VARIABLE, Stores, chosen
 
 STORE: Final = "s3 store"
 """The report property that says on which server a test ran."""
+
+EVERYTHING: Final = os.environ.get("S3_FAULTS") == "all"
+"""Whether tests that take turns on the servers run on each of them (`make faults-s3`)."""
 
 ONE_PROCESS: Final = ("ceph", "localstack", "minio")
 """Dear to start: all tests of one of these go to the same worker of pytest-xdist."""
@@ -30,14 +35,36 @@ ONE_PROCESS: Final = ("ceph", "localstack", "minio")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A parametrization of ``s3_name``, on which everything below stands."""
     marks = metafunc.definition.iter_markers("parametrize")
-    if "s3_name" in metafunc.fixturenames and not any("s3_name" in mark.args[0] for mark in marks):
-        metafunc.parametrize("s3_name", [on_store(name) for name in chosen(os.environ).names])
+    if "s3_name" not in metafunc.fixturenames or any("s3_name" in mark.args[0] for mark in marks):
+        return
+    names = chosen(os.environ).names
+    if metafunc.definition.get_closest_marker("s3_in_turn") and not EVERYTHING:
+        # By its name, so that a test does not move to another server when one is written before it.
+        names = (cheap()[zlib.crc32(metafunc.definition.name.encode()) % len(cheap())],)
+    metafunc.parametrize("s3_name", [on_store(name) for name in names])
 
 
 def on_store(name: str, *values: object) -> ParameterSet:
     """One parameter set: ``s3_name``, and whatever else a test is parametrized by."""
     together = [pytest.mark.xdist_group(f"s3-{name}")] if name in ONE_PROCESS else []
     return pytest.param(name, *values, marks=together)
+
+
+def in_turn(points: Sequence[str]) -> list[ParameterSet]:
+    """``s3_name`` with each of ``points``: on one server after the other, or everything on everyone."""
+    names = cheap()
+    return [
+        on_store(name, point)
+        for i, point in enumerate(points)
+        for j, name in enumerate(names)
+        if EVERYTHING or j == i % len(names)
+    ]
+
+
+def cheap() -> Sequence[str]:
+    """The servers for tests that run on one server in turn: each must be here."""
+    choice = chosen(os.environ)
+    return choice.names if choice.asked else ("moto", "rclone", *([] if why_no_ceph() else ["ceph"]))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from tests.s3.operations import Operation
 from tests.s3.proxy import S3Proxy
 from tests.s3.rules import S3_MINIMUM, Rules
 
+pytestmark = pytest.mark.s3_in_turn
+
 KEY = "some/film.bin"
 PART = b"part " * 1000
 
