@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 NPM    ?= npm
 READY  := $(VENV)/.installed
 
-.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 bench-disk docs bench-client screenshots conformance-table format clean
+.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 bench-disk docs bench-client bench-s3 screenshots conformance-table format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -38,6 +38,9 @@ bench-disk: $(READY)      ## level 2 beside nginx and @tus/server, same disk, sa
 
 bench-client: $(READY)    ## what the browser client's defaults cost, in Chromium
 	@$(BIN)/python -m bench.browser $(ARGS)
+
+bench-s3: $(READY)        ## level 3 beside a bare loop that sends the same parts to the same store
+	@$(BIN)/python -m bench.s3 $(ARGS)
 
 docs: $(READY)            ## write the generated parts of the documentation
 	@$(BIN)/python -m tests.docs.generate

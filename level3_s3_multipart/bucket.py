@@ -30,6 +30,7 @@ CONNECTIONS: Final = 64
 ATTEMPTS: Final = 3
 LARGEST_PART: Final = 5 * 1024 * MIB
 AWS: Final = "aws"
+Checksum = Literal["md5", "crc32", "none"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Bucket:
     credentials: Credentials | None
     name: str
     prefix: str
-    checksum: str = "md5"
+    checksum: Checksum = "md5"
     patience: float = 30.0
 
     def key(self, location: str) -> str:
@@ -78,7 +79,7 @@ def open_bucket(settings: Settings, folder: Path) -> Bucket:
         session.get_credentials(),
         settings.s3_bucket,
         settings.s3_prefix.strip("/") + "/",
-        settings.s3_checksum,
+        _checksum(settings),
         settings.s3_timeout,
     )
     _check(bucket, may_create=settings.s3_endpoint == EMBEDDED)
@@ -98,9 +99,18 @@ def _session(settings: Settings, folder: Path) -> tuple[boto3.session.Session, s
     return session, store.url
 
 
+def _checksum(settings: Settings) -> Checksum:
+    """What ``auto`` means. S3 itself checks, and its ETags are no MD5 where KMS encrypts. The embedded store
+    is on this machine, checks nothing, and is there to be fast to try. Of others, most have MD5 for ETag."""
+    if settings.s3_checksum != "auto":
+        return settings.s3_checksum
+    known: dict[str, Checksum] = {AWS: "crc32", EMBEDDED: "none"}
+    return known.get(settings.s3_endpoint, "md5")
+
+
 def _config(settings: Settings) -> Config:
     checksums: Literal["when_supported", "when_required"]
-    checksums = "when_supported" if settings.s3_checksum == "crc32" else "when_required"
+    checksums = "when_supported" if _checksum(settings) == "crc32" else "when_required"
     return Config(
         # Said, because presigned addresses still default to the signature before this one.
         signature_version="s3v4",

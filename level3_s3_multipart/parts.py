@@ -115,7 +115,12 @@ class StreamedParts:
         answer = self._http.put(url, {}, part.length, _hashed(blocks, digest), stops_by)
         etag = _etag(answer, digest.hexdigest())
         if etag.strip('"') != digest.hexdigest():
-            log.error("part %d arrived as %s, not %s", part.number, etag, digest.hexdigest())
+            log.error(
+                "part %d has the ETag %s, and MD5 %s was sent; where ETags are no MD5, use --s3-checksum crc32",
+                part.number,
+                etag,
+                digest.hexdigest(),
+            )
             raise StorageFailure(DAMAGED)
         return etag
 

@@ -25,7 +25,7 @@ ENVIRONMENT_PREFIX: Final = "UPLOAD_"
 
 CHOICES: Final = {
     "s3_addressing": ("auto", "path", "virtual"),
-    "s3_checksum": ("md5", "crc32", "none"),
+    "s3_checksum": ("auto", "md5", "crc32", "none"),
     "s3_parts": ("stream", "boto3"),
     "downloads": ("stream", "redirect"),
     "log_format": ("text", "json"),
@@ -117,8 +117,10 @@ class Settings:
     s3_addressing: Literal["auto", "path", "virtual"] = _setting(
         "auto", "How the bucket is named: path, virtual (as a host), or auto."
     )
-    s3_checksum: Literal["md5", "crc32", "none"] = _setting(
-        "md5", "How a part is checked on its way: md5 (against the ETag), crc32 (by the store), none."
+    s3_checksum: Literal["auto", "md5", "crc32", "none"] = _setting(
+        "auto",
+        "How a part is checked on its way: md5 (against the ETag), crc32 (by the store), none; "
+        "auto: crc32 at AWS, none with the embedded store, md5 elsewhere.",
     )
     s3_parts: Literal["stream", "boto3"] = _setting(
         "stream", "How a part is sent: stream, or boto3 (holds a chunk in memory)."

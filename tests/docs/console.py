@@ -32,6 +32,10 @@ from types import TracebackType
 from typing import Final, Self
 
 ROOT: Final = Path(__file__).parents[2]
+LINGERING: Final = 20
+"""Seconds without a word after which what runs in the background is taken to say no more: a server that starts
+on a busy machine takes its time."""
+
 PATIENCE: Final = 40.0
 """Seconds for one command and what it says in the background, on a busy machine as well."""
 
@@ -198,7 +202,9 @@ class Shell:
         expected = tuple(PORT.sub(lambda port: self._port(port[0]), line) for line in step.expected)
         deadline = time.monotonic() + PATIENCE
         while not (self._returned and matches(expected, self._said, roughly=step.roughly)):
-            if not self._hear(deadline if not self._returned else min(deadline, time.monotonic() + 5)):
+            if not self._hear(
+                deadline if not self._returned else min(deadline, time.monotonic() + LINGERING)
+            ):
                 raise Drift(step, self._said)
         self._unread = ""
 

@@ -68,6 +68,9 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "level2_disk_chunks/README.md": {
         "diff": lambda: difference("level1_single_request/app.py", "level2_disk_chunks/app.py")
     },
+    "level3_s3_multipart/README.md": {
+        "diff": lambda: difference("level2_disk_chunks/app.py", "level3_s3_multipart/app.py")
+    },
     "tests/conformance/README.md": {"afternoon": afternoon.chapter, "mutations": mutations.table},
 }
 

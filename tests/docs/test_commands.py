@@ -11,7 +11,12 @@ import pytest
 
 from tests.docs.console import Block, Drift, Shell, Step, blocks, matches, steps
 
-DOCUMENTS: Final = ("README.md", "level1_single_request/README.md", "level2_disk_chunks/README.md")
+DOCUMENTS: Final = (
+    "README.md",
+    "level1_single_request/README.md",
+    "level2_disk_chunks/README.md",
+    "level3_s3_multipart/README.md",
+)
 OTHERS: Final = ("ARCHITECTURE.md", "shared/PROTOCOL.md")
 
 NOT_RUN: Final = {
@@ -20,7 +25,7 @@ NOT_RUN: Final = {
 }
 """Blocks of commands that are not run: all of the block, and why. Everything else marked `console` is."""
 
-NO_COMMANDS: Final = {"diff", "mermaid", "text", "nginx", "ini"}
+NO_COMMANDS: Final = {"diff", "mermaid", "text", "nginx", "ini", "json"}
 """Blocks in these languages hold nothing to run. Whoever adds commands marks them `console`."""
 
 NEEDED: Final = ("bash", "curl", "ps")

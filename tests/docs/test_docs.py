@@ -22,6 +22,7 @@ DOCUMENTS: Final = (
     "shared/client/README.md",
     "level1_single_request/README.md",
     "level2_disk_chunks/README.md",
+    "level3_s3_multipart/README.md",
 )
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE: Final = re.compile(r"`([^`\n]+)`")
@@ -33,7 +34,9 @@ TARGET: Final = re.compile(r"\bmake ([a-z][a-z0-9-]*)")
 MAKEFILE_TARGET: Final = re.compile(r"^([a-z0-9 -]+):(?!=)", re.MULTILINE)
 COMMAND: Final = re.compile(r"\bupload-levels ([a-z]+)\b")
 
-MADE_BY_A_SERVER: Final = ("incoming/", "objects/", "uploads/level2")
+FOLDERS: Final = ("shared", "level2_disk_chunks", "level3_s3_multipart")
+
+MADE_BY_A_SERVER: Final = ("incoming/", "objects/", "files/", "uploads/level2")
 """Folders in a data folder, which the documents name as well."""
 
 # In two halves, so that this file does not hold what it forbids.
@@ -71,7 +74,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_files_that_are_named_exist(document: str) -> None:
-    folders = (ROOT, (ROOT / document).parent, ROOT / "shared", ROOT / "level2_disk_chunks")
+    folders = (ROOT, (ROOT / document).parent, *(ROOT / folder for folder in FOLDERS))
     for code in CODE.findall(LINK.sub("", prose(document))):
         if not PATH.fullmatch(code) or code.startswith(MADE_BY_A_SERVER):
             continue
@@ -81,7 +84,7 @@ def test_files_that_are_named_exist(document: str) -> None:
 def test_every_file_has_its_line_in_the_layout() -> None:
     layout = prose("ARCHITECTURE.md").partition("## Layout")[2].partition("\n## ")[0]
     named = {path for code in CODE.findall(layout) for path in ROOT.glob(code.rstrip("/"))}
-    files = {path for folder in ("shared", "level2_disk_chunks") for path in (ROOT / folder).glob("[!_]*.py")}
+    files = {path for folder in FOLDERS for path in (ROOT / folder).glob("[!_]*.py")}
     assert {path.name for path in files if path not in named} - {"app.py"} == set()
 
 

@@ -185,6 +185,10 @@ def test_what_is_no_whole_number(name: str, text: str) -> None:
         {"metrics": "127.0.0.1:"},
         {"metrics": "127.0.0.1:65536"},
         {"metrics": "127.0.0.1:http"},
+        {"s3_prefix": "/"},
+        {"s3_checksum": "sha512"},
+        {"s3_parts": "slowly"},
+        {"downloads": "never"},
         {"max_file_size": "100TiB"},  # more than 10,000 chunks of max-chunk-size
     ],
 )
