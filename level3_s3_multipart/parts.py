@@ -116,7 +116,7 @@ class StreamedParts:
         etag = _etag(answer, digest.hexdigest())
         if etag.strip('"') != digest.hexdigest():
             log.error(
-                "part %d has the ETag %s, and MD5 %s was sent; where ETags are no MD5, use --s3-checksum crc32",
+                "part %d: ETag %s, but MD5 %s was sent; where ETags are no MD5, use --s3-checksum crc32",
                 part.number,
                 etag,
                 digest.hexdigest(),

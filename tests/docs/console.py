@@ -33,8 +33,8 @@ from typing import Final, Self
 
 ROOT: Final = Path(__file__).parents[2]
 LINGERING: Final = 20
-"""Seconds without a word after which what runs in the background is taken to say no more: a server that starts
-on a busy machine takes its time."""
+"""Seconds without a word after which what runs in the background is taken to say no more: a server that
+starts on a busy machine takes its time."""
 
 PATIENCE: Final = 40.0
 """Seconds for one command and what it says in the background, on a busy machine as well."""
