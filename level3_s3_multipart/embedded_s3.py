@@ -164,6 +164,8 @@ def _starting(folder: Path) -> Iterator[None]:
 @contextmanager
 def _rclone(folder: Path, keys: Endpoint) -> Iterator[subprocess.Popen[bytes]]:
     command = [find_rclone(), "serve", "s3", "--addr", "127.0.0.1:0", "--config", ""]
+    # How many uploads there may be, and for how long, is for the server to say.
+    command += ["--multipart-max-uploads", "10000", "--multipart-expiry", "0"]
     with (folder / ".log").open("ab") as log:
         rclone = subprocess.Popen(  # noqa: S603 - our own command line
             [*command, str(folder)],
