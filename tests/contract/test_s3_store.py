@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from unittest import mock
-
 import pytest
 
-from level3_s3_multipart.bucket import Bucket as OpenBucket
-from level3_s3_multipart.bucket import open_bucket
 from level3_s3_multipart.parts import part_sender
 from level3_s3_multipart.s3_store import S3Store
 from shared.ports import ByteStore
-from shared.settings import settings_from
 from tests.contract.byte_store_contract import CHUNK, ByteStoreContract, Upload
 from tests.s3.endpoint import Bucket, Endpoint
+from tests.s3.opened import opened
 from tests.s3.rules import S3_MINIMUM
 from tests.s3.stores import LARGE_PARTS, NO_TRAILERS
-
-_clients: dict[tuple[Endpoint, str], OpenBucket] = {}
-
-
-def _opened(endpoint: Endpoint, bucket: str, checksum: str) -> OpenBucket:
-    """As the settings would open it; one client for all tests, because it is dear to make."""
-    if (endpoint, checksum) not in _clients:
-        given = {"s3_endpoint": endpoint.url, "s3_bucket": bucket, "s3_checksum": checksum}
-        with mock.patch.dict("os.environ", endpoint.environment):
-            opened = open_bucket(settings_from({}, {**given, "s3_addressing": "path"}), Path())
-        _clients[endpoint, checksum] = opened
-    return _clients[endpoint, checksum]
 
 
 class S3StoreContract(ByteStoreContract):
@@ -37,12 +19,9 @@ class S3StoreContract(ByteStoreContract):
     checksum = "md5"
 
     @pytest.fixture
-    def opened(self, bucket: Bucket) -> OpenBucket:
-        return replace(_opened(bucket.endpoint, bucket.name, self.checksum), name=bucket.name)
-
-    @pytest.fixture
-    def store(self, opened: OpenBucket) -> ByteStore:
-        return S3Store(opened, part_sender(opened, self.parts), Upload.stored.get)
+    def store(self, bucket: Bucket) -> ByteStore:
+        there = opened(bucket, self.checksum)
+        return S3Store(there, part_sender(there, self.parts), Upload.stored.get)
 
     @pytest.fixture
     def chunk_size(self, bucket: Bucket) -> int:
@@ -53,7 +32,7 @@ class TestStreamedParts(S3StoreContract):
     """As it comes."""
 
 
-@pytest.mark.s3_in_turn
+@pytest.mark.s3_in_turn("moto")
 class TestPartsByTheSdk(S3StoreContract):
     """The readable way."""
 
@@ -61,7 +40,7 @@ class TestPartsByTheSdk(S3StoreContract):
     checksum = "crc32"
 
 
-@pytest.mark.s3_in_turn
+@pytest.mark.s3_in_turn("rclone")
 class TestStreamedPartsWithTheirChecksum(S3StoreContract):
     """The checksum travels behind the bytes."""
 
@@ -70,6 +49,4 @@ class TestStreamedPartsWithTheirChecksum(S3StoreContract):
     @pytest.fixture(autouse=True)
     def _takes_trailers(self, s3_endpoint: Endpoint) -> None:
         if NO_TRAILERS in s3_endpoint.traits:
-            pytest.skip(
-                f"NOT RUN on {s3_endpoint.name}: it {NO_TRAILERS}; s3-checksum=md5 is for such stores"
-            )
+            pytest.skip(f"NOT RUN on {s3_endpoint.name}: it {NO_TRAILERS}; there, s3-checksum is md5")

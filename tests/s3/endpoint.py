@@ -81,7 +81,12 @@ class Bucket:
     def uploads(self) -> list[tuple[str, str]]:
         """Key and id of every unfinished multipart upload."""
         pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.name)
-        return [(u["Key"], u["UploadId"]) for page in pages for u in page.get("Uploads", [])]
+        try:
+            return [(u["Key"], u["UploadId"]) for page in pages for u in page.get("Uploads", [])]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchUpload":  # rclone: a bucket that never had one
+                raise
+            return []
 
     def objects(self) -> list[str]:
         """Every object."""

@@ -38,7 +38,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "s3_name" not in metafunc.fixturenames or any("s3_name" in mark.args[0] for mark in marks):
         return
     names = chosen(os.environ).names
-    if metafunc.definition.get_closest_marker("s3_in_turn") and not EVERYTHING:
+    turn = metafunc.definition.get_closest_marker("s3_in_turn")
+    if turn and not EVERYTHING and not chosen(os.environ).asked and turn.args:
+        names = turn.args
+    elif turn and not EVERYTHING:
         # By its name, so that a test does not move to another server when one is written before it.
         names = (cheap()[zlib.crc32(metafunc.definition.name.encode()) % len(cheap())],)
     metafunc.parametrize("s3_name", [on_store(name) for name in names])
@@ -50,15 +53,12 @@ def on_store(name: str, *values: object) -> ParameterSet:
     return pytest.param(name, *values, marks=together)
 
 
-def in_turn(points: Sequence[str]) -> list[ParameterSet]:
-    """``s3_name`` with each of ``points``: on one server after the other, or everything on everyone."""
+def in_turn(points: Sequence[str], more: Sequence[str] = ()) -> list[ParameterSet]:
+    """``s3_name`` with each of ``points``, on one server after the other; or all and ``more`` on each."""
     names = cheap()
-    return [
-        on_store(name, point)
-        for i, point in enumerate(points)
-        for j, name in enumerate(names)
-        if EVERYTHING or j == i % len(names)
-    ]
+    if EVERYTHING:
+        return [on_store(name, point) for point in (*points, *more) for name in names]
+    return [on_store(names[i % len(names)], point) for i, point in enumerate(points)]
 
 
 def cheap() -> Sequence[str]:

@@ -25,6 +25,7 @@ LOCALSTACK: Final = REPOSITORY / ".venv-localstack" / "bin" / "localstack"
 NO_SECOND_PART: Final = "answers 501 to a part that is sent again"
 FORGETS: Final = "loses unfinished uploads when it restarts"
 NO_TRAILERS: Final = "takes no checksum behind the bytes (400)"
+FEW_UPLOADS: Final = "keeps no more than 1,000 unfinished uploads (503)"
 LARGE_PARTS: Final = "insists on parts of 5 MiB"
 
 
@@ -46,7 +47,7 @@ def _rclone(folder: Path) -> Iterator[Endpoint]:
     words += ["--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", folder / "rclone"]
     with background(words, folder / "rclone.log") as process:
         said = until_it_says(process, folder / "rclone.log", re.compile(r"http://127\.0\.0\.1:\d+"))
-        yield Endpoint("rclone", said, traits=frozenset({NO_SECOND_PART, FORGETS}))
+        yield Endpoint("rclone", said, traits=frozenset({NO_SECOND_PART, FEW_UPLOADS, FORGETS}))
 
 
 @contextmanager
