@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 NPM    ?= npm
 READY  := $(VENV)/.installed
 
-.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 bench-disk docs bench-client bench-s3 screenshots conformance-table format clean
+.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 bench-disk docs bench-client bench-s3 faults-s3 test-localstack screenshots conformance-table format clean
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -42,6 +42,23 @@ bench-client: $(READY)    ## what the browser client's defaults cost, in Chromiu
 bench-s3: $(READY)        ## level 3 beside a bare loop that sends the same parts to the same store
 	@$(BIN)/python -m bench.s3 $(ARGS)
 
+faults-s3: $(READY)       ## every call to S3 x every fault, every step x SIGKILL, on each S3 server that is here
+	@S3_FAULTS=all $(BIN)/python -m pytest -n 2 --dist loadgroup tests/s3 tests/contract/test_s3_store.py \
+		tests/contract/test_s3_pages.py tests/faults/test_s3_*.py tests/system/test_s3_conforms.py $(ARGS)
+
+# In an environment of its own: it pins old versions of what others need new.
+LOCALSTACK := .venv-localstack
+test-localstack: $(READY) $(LOCALSTACK)/.installed  ## level 3 on LocalStack: contract and conformance
+	@S3_UNDER_TEST=localstack $(BIN)/python -m pytest tests/contract/test_s3_store.py \
+		tests/system/test_s3_conforms.py $(ARGS)
+
+$(LOCALSTACK)/.installed:
+	@echo "building $(LOCALSTACK) (once)"
+	@$(PYTHON) -m venv $(LOCALSTACK)
+	@$(LOCALSTACK)/bin/pip install --quiet --disable-pip-version-check "localstack-core[base-runtime]==4.9.2" \
+		"cbor2<5.8" "pyopenssl<25.3" "cryptography<46" "service_identity<25"
+	@touch $@
+
 docs: $(READY)            ## write the generated parts of the documentation
 	@$(BIN)/python -m tests.docs.generate
 
@@ -55,7 +72,7 @@ format: $(READY)          ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:                    ## remove what the targets above built
-	rm -rf $(VENV) upload-data build *.egg-info
+	rm -rf $(VENV) .venv-localstack upload-data build *.egg-info
 
 # Rebuilt when pyproject.toml or package.json changes. Debian ships python3 without ensurepip: there venv fails, and the
 # message says which package is missing.

@@ -11,7 +11,14 @@ from tests.contract.byte_store_contract import CHUNK, ByteStoreContract, Upload
 from tests.s3.endpoint import Bucket, Endpoint
 from tests.s3.opened import opened
 from tests.s3.rules import S3_MINIMUM
-from tests.s3.stores import LARGE_PARTS, NO_TRAILERS
+from tests.s3.stores import LARGE_PARTS, NO_TRAILERS, SHORT_PARTS
+
+BROKEN_OFF = {
+    "test_a_broken_chunk_changes_nothing",
+    "test_a_late_writer_changes_nothing",
+    "test_an_older_writer_is_refused_at_once",
+}
+"""What rests on S3 making no part of a request whose body ends early."""
 
 
 class S3StoreContract(ByteStoreContract):
@@ -22,6 +29,11 @@ class S3StoreContract(ByteStoreContract):
     def store(self, bucket: Bucket) -> ByteStore:
         there = opened(bucket, self.checksum)
         return S3Store(there, part_sender(there, self.parts), Upload.stored.get)
+
+    @pytest.fixture(autouse=True)
+    def _known_differences(self, request: pytest.FixtureRequest, s3_endpoint: Endpoint) -> None:
+        if SHORT_PARTS in s3_endpoint.traits and request.function.__name__ in BROKEN_OFF:
+            pytest.skip(f"NOT RUN on {s3_endpoint.name}: it {SHORT_PARTS}")
 
     @pytest.fixture
     def chunk_size(self, bucket: Bucket) -> int:

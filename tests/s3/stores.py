@@ -26,6 +26,7 @@ NO_SECOND_PART: Final = "answers 501 to a part that is sent again"
 FORGETS: Final = "loses unfinished uploads when it restarts"
 NO_TRAILERS: Final = "takes no checksum behind the bytes (400)"
 FEW_UPLOADS: Final = "keeps no more than 1,000 unfinished uploads (503)"
+SHORT_PARTS: Final = "lets a request that broke off damage the part that is there"
 LARGE_PARTS: Final = "insists on parts of 5 MiB"
 
 
@@ -75,7 +76,7 @@ def _localstack(folder: Path) -> Iterator[Endpoint]:
     words: list[str | Path] = [LOCALSTACK.with_name("python"), "-m", "localstack.runtime.main"]
     with background(words, folder / "localstack.log", environment) as process:
         until_it_says(process, folder / "localstack.log", re.compile(r"Ready\."))
-        traits = frozenset({FORGETS, LARGE_PARTS})
+        traits = frozenset({FORGETS, LARGE_PARTS, SHORT_PARTS})
         yield Endpoint("localstack", f"http://127.0.0.1:{port}", "test", "test", traits=traits)
 
 
