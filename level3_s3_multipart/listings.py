@@ -21,11 +21,12 @@ NAME: Final = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 @dataclass(frozen=True)
 class ListedPart:
-    """A part that S3 has; ``size`` is bytes."""
+    """A part that S3 has; ``size`` is bytes, ``crc32`` as S3 writes it, or ``""``."""
 
     number: int
     etag: str
     size: int
+    crc32: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def parts(bucket: Bucket, location: str, multipart_upload_id: str) -> Iterator[L
     )
     for page in pages:
         for part in page.get("Parts", []):
-            yield ListedPart(part["PartNumber"], part["ETag"], part["Size"])
+            yield ListedPart(part["PartNumber"], part["ETag"], part["Size"], part.get("ChecksumCRC32", ""))
 
 
 def uploads(bucket: Bucket) -> Iterator[ListedUpload]:

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from level3_s3_multipart.bucket import Bucket, ca_bundle
 from level3_s3_multipart.s3_errors import in_our_words, s3_errors, status_of
 from level3_s3_multipart.streamed_put import Answer, NoAnswer, StopsBy, StreamedPut
-from level3_s3_multipart.trailer import TRAILER, Crc32, framed_length, signed_headers
+from level3_s3_multipart.trailer import Crc32, framed_length, signed_headers
 from shared.errors import StorageFailure, StorageUnavailable
 
 log = logging.getLogger(__name__)
@@ -56,22 +56,11 @@ class Part:
     length: int
 
 
-def receipt(etag: str, crc32: str) -> str:
-    """What the session keeps of a part: its ETag, and the checksum where the store gave one."""
-    return f"{etag} {crc32}".strip()
-
-
-def completed(number: int, kept: str) -> dict[str, Any]:
-    """A part as CompleteMultipartUpload names it, from its receipt."""
-    etag, _, crc32 = kept.partition(" ")
-    return {"PartNumber": number, "ETag": etag} | ({"ChecksumCRC32": crc32} if crc32 else {})
-
-
 class PartSender(Protocol):
     """Sends parts."""
 
     def send(self, part: Part, blocks: Iterable[memoryview], stops_by: StopsBy) -> str:
-        """UploadPart; returns the :func:`receipt`.
+        """UploadPart; returns the ETag, quotes and all: the receipt.
 
         When ``blocks`` raises, the exception passes through and there is no part.
 
@@ -133,7 +122,7 @@ class StreamedParts:
         crc32 = Crc32()
         framed = crc32.passing(blocks)
         answer = self._http.put(url, headers, framed_length(part.length), framed, stops_by)
-        return receipt(_etag(answer, md5=""), answer.headers.get(TRAILER, ""))
+        return _etag(answer, md5="")
 
 
 class SdkParts:
@@ -159,7 +148,7 @@ class SdkParts:
             if isinstance(cause, ClientError) and status_of(cause) == NOT_IMPLEMENTED:
                 raise PartStands(digest.hexdigest()) from error
             raise
-        return receipt(answer["ETag"], answer.get("ChecksumCRC32", ""))
+        return answer["ETag"]
 
 
 def part_sender(bucket: Bucket, way: str) -> PartSender:

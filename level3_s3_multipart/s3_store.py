@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from level3_s3_multipart import listings
 from level3_s3_multipart.bucket import Bucket
-from level3_s3_multipart.parts import Part, PartSender, PartStands, completed
+from level3_s3_multipart.parts import Part, PartSender, PartStands
 from level3_s3_multipart.reading import read_range
 from level3_s3_multipart.s3_errors import ABSENT, NO_UPLOAD, code_of, s3_errors
 from level3_s3_multipart.turns import Current, Turn, Turns
@@ -80,18 +80,18 @@ class S3Store:
                 listed = listings.parts(self._bucket, session.session_id, session.storage)
                 there = {part.number: part for part in listed}
             except ClientError as error:
-                if code_of(error) in ABSENT:  # what Ceph says where S3 says NoSuchUpload
+                if code_of(error) in NO_UPLOAD:
                     raise UploadLost from error
                 raise
         found = [there[number].etag for number in range(1, len(receipts) + 1) if number in there]
         if found != list(receipts):
             raise UploadLost
         offset = session.committed_offset
-        while (part := there.get(len(found) + 1)) is not None:
-            if part.size != min(session.chunk_size, session.declared_size - offset):
+        while (more := there.get(len(found) + 1)) is not None:
+            if more.size != min(session.chunk_size, session.declared_size - offset):
                 raise UploadLost
-            found.append(part.etag)
-            offset += part.size
+            found.append(more.etag)
+            offset += more.size
         return found
 
     def complete(self, session: Session, receipts: Sequence[str], /) -> StagedObject:
@@ -177,7 +177,11 @@ class S3Store:
         if not receipts:
             self._complete_nothing(session)
             return
-        parts = [completed(number, receipt) for number, receipt in enumerate(receipts, start=1)]
+        checksums = self._checksums(session)
+        parts = [
+            {"PartNumber": number, "ETag": etag, **checksums.get(number, {})}
+            for number, etag in enumerate(receipts, start=1)
+        ]
         self._client.complete_multipart_upload(
             **self._bucket.at(session.session_id),
             UploadId=session.storage,
@@ -210,6 +214,13 @@ class S3Store:
         """S3 takes no checksums for parts unless they were announced."""
         return {"ChecksumAlgorithm": "CRC32"} if self._bucket.checksum == "crc32" else {}
 
+    def _checksums(self, session: Session) -> dict[int, dict[str, str]]:
+        """The parts' checksums, which S3 wants to hear again at Complete where they were announced."""
+        if self._bucket.checksum != "crc32":
+            return {}
+        listed = listings.parts(self._bucket, session.session_id, session.storage)
+        return {part.number: {"ChecksumCRC32": part.crc32} for part in listed if part.crc32}
+
     def _is_unfinished(self, session: Session) -> bool:
         """Whether the multipart upload is there. Its own word counts: Ceph answers 500 to Complete for one
         that was aborted."""
@@ -228,8 +239,7 @@ class S3Store:
             there = {part.number: part.etag for part in listed}
         except (ClientError, BotoCoreError):
             there = {}
-        said = [completed(number, receipt) for number, receipt in enumerate(receipts, start=1)]
-        wrong = [part["PartNumber"] for part in said if there.get(part["PartNumber"]) != part["ETag"]]
+        wrong = [number for number, etag in enumerate(receipts, start=1) if there.get(number) != etag]
         log.error("session %.6s…: %s; not as confirmed: parts %s", session.session_id, error, wrong[:20])
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -85,11 +87,18 @@ def _minio(_folder: Path) -> Iterator[Endpoint]:
     from docker.errors import DockerException  # noqa: PLC0415 - the same
     from testcontainers.community.minio import MinioContainer  # noqa: PLC0415 - the same
 
+    reason = ""
     try:
         # A `docker` on the path proves nothing. The constructor asks the engine.
         container = MinioContainer(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
     except DockerException as error:
-        raise NotAvailable(f"no Docker engine answers ({str(error)[:60]}…)") from None
+        reason = str(error)[:60]
+    if reason:
+        with warnings.catch_warnings():
+            # The library leaves its socket to the garbage collector, at the end of all tests if it likes.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+        raise NotAvailable(f"no Docker engine answers ({reason}…)")
     with container:
         url = f"http://{container.get_config()['endpoint']}"
         yield Endpoint("minio", url, traits=frozenset({LARGE_PARTS}))
