@@ -63,6 +63,7 @@ def test_the_tour_goes_as_promised(tmp_path: Path) -> None:
         "13 chunks of 8 MiB, each confirmed once",
         "resumed both times at the confirmed offset, 32.0 MiB and 64.0 MiB",
         "recognised by its fingerprint, 0 bytes sent",
+        "the object was not there while its parts were, and is there since Complete",
         "everything as expected",
     ):
         assert promised in out
@@ -70,6 +71,7 @@ def test_the_tour_goes_as_promised(tmp_path: Path) -> None:
     assert [(row[0], row[2], row[3], row[5]) for row in rows] == [
         ("1", "1 request", "cannot", "yes"),
         ("2", "13", "32.0 MiB, 64.0 MiB", "yes"),
+        ("3", "13", "32.0 MiB, 64.0 MiB", "yes"),
     ]
     assert all(int(row[4]) > 0 for row in rows)
     assert list(tmp_path.iterdir()) == [], "the temporary folder is gone"
