@@ -36,7 +36,7 @@ LINGERING: Final = 20
 """Seconds without a word after which what runs in the background is taken to say no more: a server that
 starts on a busy machine takes its time."""
 
-PATIENCE: Final = 40.0
+PATIENCE: Final = 100.0
 """Seconds for one command and what it says in the background, on a busy machine as well."""
 
 FENCE: Final = re.compile(r"^(?:(<!-- roughly -->)\n)?( *)```(\w*)\n(.*?)^\2```$", re.DOTALL | re.MULTILINE)

@@ -47,6 +47,7 @@ def test_every_block_is_run_or_named_with_its_reason() -> None:
         for name in DOCUMENTS
     ],
 )
+@pytest.mark.timeout(300)
 def test_commands_print_what_the_document_shows(document: str, tmp_path: Path) -> None:
     if missing := [program for program in NEEDED if shutil.which(program) is None]:
         pytest.skip(f"NOT RUN: the documents' commands need {', '.join(missing)}")
