@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.s3.stores import Stores
 from tests.servers import Server
 
 KIB: Final = 1024
@@ -22,11 +24,13 @@ class Stage:
     Attributes:
         uploads: the process that takes the bytes.
         pages: the process that serves the page, and the finished files.
+        behind: what has to end after them.
     """
 
     level: int
     uploads: Server
     pages: Server
+    behind: ExitStack = field(default_factory=ExitStack)
 
     @property
     def address(self) -> str:
@@ -36,6 +40,7 @@ class Stage:
     def close(self) -> None:
         for server in {id(self.pages): self.pages, id(self.uploads): self.uploads}.values():
             server.close()
+        self.behind.close()
 
 
 Start = Callable[[int, Path, Sequence[str]], Stage]
@@ -47,12 +52,26 @@ def one_server(level: int, folder: Path, options: Sequence[str]) -> Stage:
     return Stage(level, server, server)
 
 
+def over_a_store(level: int, folder: Path, options: Sequence[str]) -> Stage:
+    """The same with an S3 server of our own behind it, which is there at once and gone at once."""
+    with ExitStack() as stack:
+        store = stack.enter_context(Stores(folder)).open("rclone")
+        store.client().create_bucket(Bucket="uploads")
+        words = ("--s3-endpoint", store.url, "--s3-addressing", "path", "--s3-min-part", "1", *options)
+        server = Server(folder, level=level, options=words, environment=dict(store.environment)).start()
+        return Stage(level, server, server, stack.pop_all())
+
+
 LEVELS: Final[dict[int, Start]] = {
     1: one_server,
     2: one_server,
+    3: over_a_store,
 }
 
 CHUNKED: Final = tuple(level for level in LEVELS if level > 1)
+
+ANY_CHUNKED: Final = CHUNKED[:1]
+"""For what the page does by itself, whatever the server does with the chunks."""
 
 
 def open_stage(level: int, folder: Path, *options: str, chunk: int = CHUNK) -> Stage:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+import urllib3
 from playwright.sync_api import expect
 
 from shared.uploader.listing import list_files
+from tests.browser.chromium import running
 from tests.browser.conftest import Make, Open, Stages, sha256
 from tests.browser.driver import UploadPage
-from tests.browser.stages import CHUNK, CHUNKED, Stage
+from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, Stage
 from tests.browser.wire import Wire
 
 EIGHT = 8 * CHUNK
@@ -53,7 +57,7 @@ def test_a_reload_inside_a_chunk_goes_on_at_the_confirmed_offset(
     assert tab.remembered() == {}
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ANY_CHUNKED)
 def test_the_file_may_be_chosen_as_if_it_were_new(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -72,7 +76,7 @@ def test_the_file_may_be_chosen_as_if_it_were_new(
         assert [chunk.offset // CHUNK for chunk in tab.chunks] == [0, 1, 2, 3, 3, 4, 5, 6, 7]
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ANY_CHUNKED)
 def test_another_file_of_the_same_name_does_not_go_on(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -103,7 +107,7 @@ def test_another_file_of_the_same_name_does_not_go_on(
     assert stored(stage)["report.bin"] == sha256(other)
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ANY_CHUNKED)
 def test_an_unfinished_upload_can_be_discarded(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -214,7 +218,7 @@ def test_pause_stops_and_resume_goes_on(shared_stages: Stages, visit: Open, samp
     assert stored(stage)[file.name] == sha256(file)
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ANY_CHUNKED)
 def test_everything_is_paused_and_resumed_at_once(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -259,6 +263,12 @@ def test_cancel_takes_the_session_from_the_server(
         assert [chunk.offset // CHUNK for chunk in tab.chunks[begun:]] == list(range(8))
 
 
+def confirmed_of(stage: Stage, session: str) -> int:
+    """How many bytes the server has confirmed."""
+    answer = urllib3.request("GET", f"{stage.address}upload/{session}")
+    return int(answer.headers["x-upload-offset"])
+
+
 def status_of(tab: UploadPage, session: str) -> int:
     """What the server says of a session."""
     script = (
@@ -266,3 +276,47 @@ def status_of(tab: UploadPage, session: str) -> int:
         " return (await fetch(`${endpoint}/${id}`)).status }"
     )
     return int(tab.page.evaluate(script, session))
+
+
+@pytest.mark.parametrize("level", ANY_CHUNKED)
+def test_a_device_that_slept_goes_on(shared_stages: Stages, visit: Open, sample: Make, level: int) -> None:
+    """All of the browser stands still while its connection dies, as when a phone is put into a pocket."""
+    stage = shared_stages(level)
+    with Wire(stage) as wire:
+        tab = visit(wire.address)
+        file = sample("sleep.bin", EIGHT)
+        wire.hold_inside(4, cut=True)
+        tab.choose(file)
+        wire.wait_until_held(tab)
+        chromium = running()
+        device = [chromium, *chromium.children(recursive=True)]
+        for process in device:
+            process.suspend()
+        try:
+            wire.release()
+            time.sleep(2)
+            assert confirmed_of(stage, tab.chunks[0].session) == 3 * CHUNK, "it slept"
+        finally:
+            for process in device:
+                process.resume()
+        tab.expect_state(file.name, "done")
+    assert stored(stage)[file.name] == sha256(file)
+
+
+def test_leaving_asks_first_where_nothing_could_be_resumed(
+    shared_stages: Stages, visit: Open, sample: Make
+) -> None:
+    for level, asks in ((1, True), (2, False)):
+        with Wire(shared_stages(level)) as wire:
+            tab = visit(wire.address)
+            asked: list[str] = []
+            tab.page.on("dialog", lambda dialog, into=asked: (into.append(dialog.type), dialog.accept()))
+            tab.page.keyboard.press("Tab")  # a page that nobody has touched may not ask
+            file = sample(f"leaving {level}.bin", EIGHT)
+            wire.hold_inside(4)
+            tab.choose(file)
+            wire.wait_until_held(tab)
+            tab.expect_state(file.name, "uploading")
+            with tab.page.expect_event("close"):
+                tab.page.close(run_before_unload=True)
+            assert asked == ["beforeunload"] * asks

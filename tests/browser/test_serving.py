@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from flask import Flask
@@ -22,10 +23,9 @@ def bare() -> FlaskClient:
     return app.test_client()
 
 
-@pytest.fixture(params=[level1, level2], ids=["level1", "level2"])
-def client(request: pytest.FixtureRequest, tmp_path: Path) -> FlaskClient:
-    app: Flask = request.param.create_app(Settings(data=str(tmp_path)))
-    return app.test_client()
+@pytest.fixture
+def client(tmp_path: Path) -> FlaskClient:
+    return level2.create_app(Settings(data=str(tmp_path))).test_client()
 
 
 def get(client: FlaskClient, path: str, **headers: str) -> TestResponse:
@@ -33,7 +33,9 @@ def get(client: FlaskClient, path: str, **headers: str) -> TestResponse:
     return client.get(path, headers=headers, buffered=True)
 
 
-def test_every_level_serves_the_page(client: FlaskClient) -> None:
+@pytest.mark.parametrize("level", [level1, level2], ids=["level1", "level2"])
+def test_every_level_serves_the_page(level: ModuleType, tmp_path: Path) -> None:
+    client: FlaskClient = level.create_app(Settings(data=str(tmp_path))).test_client()
     answer = get(client, "/")
     assert answer.status_code == 200
     assert answer.mimetype == "text/html"

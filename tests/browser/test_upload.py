@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from shared.uploader.listing import list_files
 from tests.browser.conftest import Make, Open, Stages, sha256
-from tests.browser.stages import CHUNK, CHUNKED, KIB, LEVELS, MIB
+from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, KIB, LEVELS, MIB
 from tests.browser.wire import Wire
 
 
@@ -138,7 +138,7 @@ def test_level_1_tells_its_limit_before_anything_is_sent(
     assert not [request for request in tab.requests if request.startswith("POST")]
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ANY_CHUNKED)
 def test_a_folder_is_chosen_with_all_that_is_in_it(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -151,7 +151,7 @@ def test_a_folder_is_chosen_with_all_that_is_in_it(
     expect(tab.row(deep.name)).to_contain_text("from trip/pictures/day 1")
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ANY_CHUNKED)
 def test_files_and_folders_are_dropped_anywhere(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -178,7 +178,7 @@ def test_files_and_folders_are_dropped_anywhere(
     expect(tab.row(deep[0].name)).to_contain_text("from album/inner")
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ANY_CHUNKED)
 def test_the_list_of_files_has_pages(own_stage: Stages, visit: Open, sample: Make, level: int) -> None:
     stage = own_stage(level)
     tab = visit(stage.address)
@@ -213,3 +213,19 @@ def test_images_have_a_preview(shared_stages: Stages, visit: Open, sample: Make)
     )
     assert colours > 1, "something is drawn"
     expect(tab.row(broken.name).locator(".kind")).to_have_text("PNG")
+
+
+@pytest.mark.parametrize("level", ANY_CHUNKED)
+def test_without_the_hashing_library_it_uploads_and_says_what_is_missing(
+    shared_stages: Stages, visit: Open, sample: Make, level: int
+) -> None:
+    tab = visit(shared_stages(level, chunk=8 * MIB).address, ready=False)
+    tab.page.route("**/client/vendor/**", lambda route: route.fulfill(status=404))
+    tab.open()
+    file = sample("large.bin", 0)
+    with file.open("wb") as holes:
+        holes.truncate(65 * MIB)
+    tab.choose(file)
+    tab.expect_state(file.name, "done")
+    assert "up to 64 MiB only" in tab.words(file.name)
+    assert not [request for request in tab.requests if request.endswith("/preflight")]
