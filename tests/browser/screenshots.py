@@ -28,7 +28,7 @@ from tests.servers import REPOSITORY
 TARGET: Final = REPOSITORY / "build" / "screenshots"
 README: Final = REPOSITORY / "shared" / "client" / "screenshots"
 WIDTHS: Final = {"wide": 1280, "phone": 390, "narrow": 320}
-FOR_README: Final = {("uploading", "wide", "light"), ("unfinished", "phone", "dark")}
+FOR_README: Final = {"uploading": (960, 935, "light"), "unfinished": (390, 700, "dark")}
 
 
 @dataclass
@@ -235,9 +235,12 @@ def shoot(name: str, tab: UploadPage, *, renew: bool) -> None:
             tab.page.set_viewport_size({"width": pixels, "height": 640})
             path = TARGET / f"{name}-{width}-{scheme}.png"
             tab.page.screenshot(path=path, full_page=True)
-            if renew and (name, width, scheme) in FOR_README:
-                README.mkdir(exist_ok=True)
-                (README / f"{name}.png").write_bytes(path.read_bytes())
+    if renew and name in FOR_README:
+        README.mkdir(exist_ok=True)
+        pixels, height, chosen = FOR_README[name]
+        tab.page.emulate_media(color_scheme="dark" if chosen == "dark" else "light", reduced_motion="reduce")
+        tab.page.set_viewport_size({"width": pixels, "height": height})
+        tab.page.screenshot(path=README / f"{name}.png")
     print(f"{name}: {len(WIDTHS) * len(schemes)} pictures in {TARGET.relative_to(REPOSITORY)}")
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import urllib3
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from shared.uploader.listing import list_files
 from tests.browser.chromium import running
@@ -310,7 +310,12 @@ def test_leaving_asks_first_where_nothing_could_be_resumed(
         with Wire(shared_stages(level)) as wire:
             tab = visit(wire.address)
             asked: list[str] = []
-            tab.page.on("dialog", lambda dialog, into=asked: (into.append(dialog.type), dialog.accept()))
+
+            def accept(dialog: Dialog, into: list[str] = asked) -> None:
+                into.append(dialog.type)
+                dialog.accept()
+
+            tab.page.on("dialog", accept)
             tab.page.keyboard.press("Tab")  # a page that nobody has touched may not ask
             file = sample(f"leaving {level}.bin", EIGHT)
             wire.hold_inside(4)

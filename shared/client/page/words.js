@@ -37,10 +37,10 @@ export function percent(part, whole) {
  */
 export function duration(seconds) {
   const whole = Math.max(1, Math.round(seconds))
-  if (whole < 60) return `${whole} s`
-  if (whole < 600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
-  if (whole < 5400) return `${Math.round(whole / 60)} min`
-  return `${Math.round(whole / 3600)} h`
+  if (whole < 60) return `${whole}\u00a0s`
+  if (whole < 600) return `${Math.floor(whole / 60)}\u00a0min ${whole % 60}\u00a0s`
+  if (whole < 5400) return `${Math.round(whole / 60)}\u00a0min`
+  return `${Math.round(whole / 3600)}\u00a0h`
 }
 
 /**
