@@ -250,7 +250,8 @@ def test_cancel_takes_the_session_from_the_server(
         tab.choose(file)
         wire.wait_until_held(tab)
         assert status_of(tab, tab.chunks[0].session) == 200
-        tab.press(file.name, "Cancel")
+        with tab.page.expect_response(lambda answer: answer.request.method == "DELETE"):
+            tab.press(file.name, "Cancel")
         tab.expect_state(file.name, "cancelled")
         wire.release()
         assert status_of(tab, tab.chunks[0].session) == 404
