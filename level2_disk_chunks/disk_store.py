@@ -193,9 +193,12 @@ def _opened(path: Path) -> Iterator[int]:
 def _reserve(fd: int, position: int, end: int) -> int:
     """Set aside the disk space of what comes next; return how far.
 
-    The file grows with it. Bytes beyond the committed offset mean nothing, whether they were written or not.
+    The file grows with it, but never to the chunk's last byte, which is written once the chunk was verified:
+    so a chunk that is whole is a right one (see `recover`). What is less than whole means nothing.
     """
-    stop = min(position + RESERVED, end)
+    stop = min(position + RESERVED, end - 1)
+    if stop <= position:
+        return end
     try:
         os.posix_fallocate(fd, position, stop - position)
     except OSError as error:

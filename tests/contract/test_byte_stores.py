@@ -53,3 +53,19 @@ def test_a_disk_that_is_not_mounted_loses_nothing(tmp_path: Path, missing: str) 
     store.check()
     with pytest.raises(FileNotFoundError):
         store.read("nothing", 0, 1)
+
+
+def test_a_chunk_is_whole_on_the_disk_only_once_it_was_verified(tmp_path: Path) -> None:
+    """A crash between the last byte and the verdict must not leave what `recover` would count."""
+    store = DiskStore(tmp_path)
+    session = a_session(declared_size=CHUNK, chunk_size=CHUNK)
+    session = replace(session, storage=store.create(session.session_id)).claimed()
+    sizes: list[int] = []
+
+    def look(position: int) -> None:
+        if position == CHUNK:
+            sizes.append(len(store.recover(session, [])))
+
+    store.append(session, Sent(bytes(CHUNK), before=look))
+    assert sizes[0] == 0
+    assert list(store.recover(session, [])) == [""]

@@ -16,7 +16,7 @@ import pytest
 from cluster.redis import RedisServer
 from level2_disk_chunks.disk_store import DiskStore
 from shared.catalogue import Catalogue
-from shared.errors import OffsetMismatch, SessionNotFound, UploadLost
+from shared.errors import OffsetMismatch, SessionNotFound, StorageUnavailable, UploadLost
 from shared.finalizer import CatalogueFinalizer
 from shared.limits import TINY
 from shared.session import Session, State
@@ -242,3 +242,26 @@ def test_expired_sessions_are_removed_after_a_restart_as_well(server: Forgetful)
         (found,) = store.expired(2.0, 9)
         assert store.delete(found)
         assert store.get(session.session_id) is None
+
+
+def test_a_crash_in_the_middle_of_the_repair_leaves_the_question_open(
+    uploads: Uploads, server: Forgetful, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = begin(uploads, 1)
+    then = server.moment()
+    send(uploads, upload, 4)
+    server.forget(then)
+    replace, steps = RedisSessionStore.replace, [True, True]
+
+    def crash(self: RedisSessionStore, current: Session, new: Session, receipt: str | None = None) -> bool:
+        if not steps:
+            raise StorageUnavailable
+        steps.pop()
+        return replace(self, current, new, receipt)
+
+    monkeypatch.setattr(RedisSessionStore, "replace", crash)
+    with pytest.raises(StorageUnavailable):
+        uploads.status(upload)
+    monkeypatch.setattr(RedisSessionStore, "replace", replace)
+    assert uploads.status(upload).committed_offset == 5 * CHUNK
+    finish(uploads, upload)
