@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, RemoteDisconnected
-from typing import Any, Final
+from http.client import HTTPConnection, HTTPSConnection, RemoteDisconnected
+from typing import Any
 from urllib.parse import urlsplit
 
-from bench.payload import Payload
-
-PATIENCE: Final = 60
-"""Seconds of silence after which a server is given up."""
+from bench.payload import PATIENCE, Payload
 
 
 class Unexpected(Exception):
@@ -48,18 +46,29 @@ class Connection:
     """A connection to one server.
 
     Args:
-        url: of the server; only host and port count.
+        url: of the server; only scheme, host and port count.
+        send_buffer: bytes that the kernel takes ahead of the line; None leaves it to the kernel, which takes
+            megabytes. Whoever counts the bytes that were sent before a line broke wants it small.
+
+    Raises:
+        OSError: the server cannot be reached.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, send_buffer: int | None = None) -> None:
         where = urlsplit(url)
-        self._http = HTTPConnection(where.hostname or "", where.port)
+        kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
+        self._http = kind(where.hostname or "", where.port)
         self._http.connect()
         self.socket: socket.socket = self._http.sock
-        # The kernel's own time limits: Python's would make the socket non-blocking, and sendfile fail.
-        limit = struct.pack("ll", PATIENCE, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        if send_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        if os.get_blocking(self.socket.fileno()):
+            # The kernel's own time limits: Python's would make the socket non-blocking, and sendfile fail.
+            limit = struct.pack("ll", PATIENCE, 0)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        else:  # gevent's: they never block, and know only their own time limit
+            self.socket.settimeout(PATIENCE)
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Send a small request and wait for its answer."""

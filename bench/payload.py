@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
+import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 MIB: Final = 1024 * 1024
 LARGEST: Final = 8 * MIB
 """Bytes of the one piece of memory that every chunk is cut from."""
+
+PATIENCE: Final = 60
+"""Seconds of silence after which a server is given up."""
 
 UNIQUE: Final = 16
 """Random bytes at the start of an upload: enough that no server has seen the file before."""
@@ -38,15 +44,30 @@ class Payload:
         Returns:
             bytes sent.
         """
-        start = 0
+        return sum(self.pieces(sock, length, unique=unique))
+
+    def pieces(self, sock: socket.socket, length: int, *, unique: bool) -> Iterator[int]:
+        """The same, told piece by piece: how many bytes the kernel has taken each time."""
+        sent = 0
         if unique:
-            start = min(UNIQUE, length)
-            sock.sendall(os.urandom(start), socket.MSG_MORE)
-        sent = start
+            sent = min(UNIQUE, length)
+            sock.sendall(os.urandom(sent), *(() if isinstance(sock, ssl.SSLSocket) else (socket.MSG_MORE,)))
+            yield sent
         while sent < length:
-            # A blocking socket: the call returns when everything is with the kernel, and holds no lock.
-            sent += os.sendfile(sock.fileno(), self.fd, sent % LARGEST, min(length - sent, LARGEST))
-        return sent
+            some = self._some(sock, sent % LARGEST, min(length - sent, LARGEST))
+            sent += some
+            yield some
+
+    def _some(self, sock: socket.socket, start: int, length: int) -> int:
+        if isinstance(sock, ssl.SSLSocket):  # these bytes must be encrypted, so they must be copied
+            return sock.send(os.pread(self.fd, min(length, MIB), start))
+        while True:
+            try:
+                # A blocking socket: the call returns when all is with the kernel, and holds no lock.
+                return os.sendfile(sock.fileno(), self.fd, start, length)
+            except BlockingIOError:  # gevent's sockets do not block; its select lets others run meanwhile
+                if not select.select([], [sock], [], PATIENCE)[1]:
+                    raise TimeoutError("the server takes no more bytes") from None
 
     def close(self) -> None:
         """Give the memory back."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+from contextlib import suppress
 from typing import Final
 
 BLOCK: Final = 1024 * 1024
@@ -45,7 +46,7 @@ class Sink:
     def _talk(self, connection: socket.socket) -> None:
         never_written = bytearray(BLOCK)  # Python wants a buffer; with MSG_TRUNC the kernel ignores it
         held = b""
-        with connection:
+        with connection, suppress(ConnectionError):
             while True:
                 while b"\r\n\r\n" not in held:
                     more = connection.recv(4096)
