@@ -59,7 +59,8 @@ class Outcome:
         conflicts: answers 409.
         retries: failures after which it came again.
         gave_up: attempts that ended after three failures in a row; a person began the next one.
-        sending, sent_at: when the first chunk began, and when the last one was confirmed.
+        sending, sent_at, ended: when the first chunk began, when the last one was confirmed, and when the
+            last attempt to send one was over.
         completed: seconds from the last chunk to the finished file; None: not finished.
         refused: why the server would not have it.
     """
@@ -73,6 +74,7 @@ class Outcome:
     gave_up: int = 0
     sending: float = 0.0
     sent_at: float = 0.0
+    ended: float = 0.0
     completed: float | None = None
     refused: str | None = None
 
@@ -138,7 +140,7 @@ class PatientUpload:
         outcome.chunk_size = size
         outcome.sending = time.monotonic()
         self._talk.post_whole(size)
-        outcome.sent_at = time.monotonic()
+        outcome.sent_at = outcome.ended = time.monotonic()
         outcome.confirmed, outcome.completed = size, 0.0
         self._note(outcome.sent_at - outcome.sending, size)
 
@@ -146,12 +148,17 @@ class PatientUpload:
         order, outcome = self._order, self.outcome
         link = capabilities.get("links", {}).get("ticket")
         opened = self._patiently(
-            lambda: self._talk.init(order.file_size, order.chunk_size, ticket(urljoin(order.url, link)) if link else None)
+            lambda: self._talk.init(
+                order.file_size, order.chunk_size, ticket(urljoin(order.url, link)) if link else None
+            )
         )
         session, outcome.chunk_size = str(opened["sessionId"]), int(opened["chunkSize"])
         if not outcome.sending:
             outcome.sending = outcome.sent_at = time.monotonic()
-        self._send_all(session, until)
+        try:
+            self._send_all(session, until)
+        finally:
+            outcome.ended = time.monotonic()
         if outcome.confirmed == order.file_size:
             state = self._patiently(lambda: self._talk.complete(session))
             while state == "finalizing":

@@ -133,9 +133,7 @@ class Plan:
                 file = min(self.level_file, LEVEL_1_FILE) if level == 1 else self.level_file
                 chunk = file if level == 1 else 8 * MIB
                 yield (
-                    Point(
-                        "levels", level, chunk, file, number, self.level_uploads, proxied=rtt > 0, rtt=rtt
-                    ),
+                    Point("levels", level, chunk, file, number, self.level_uploads, proxied=rtt > 0, rtt=rtt),
                 )
 
     def _load(self, number: int) -> Iterator[Step]:
@@ -193,7 +191,9 @@ COARSE: Final = tuple(size * KIB for size in (256, 1024, 4096, 8192, 16384, 6553
 
 def quick(levels: Sequence[int]) -> Plan:
     """`make bench`: ten minutes or less."""
-    return Plan("bench", levels, [level for level in levels if level == 2], rounds=2, loads=(1, 4, 16, 64, 256))
+    return Plan(
+        "bench", levels, [level for level in levels if level == 2], rounds=2, loads=(1, 4, 16, 64, 256)
+    )
 
 
 def full(levels: Sequence[int]) -> Plan:

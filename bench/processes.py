@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -39,14 +39,22 @@ class Server:
 
     def rss(self) -> int:
         """Bytes resident, summed over all processes; pages that they share count more than once."""
-        return sum(process.memory_info().rss for process in self._tree())
+        return int(sum(_still_there(it, lambda it: it.memory_info().rss) for it in self._tree()))
 
     def cpu(self) -> float:
         """Seconds of CPU used so far by all processes, in user mode and in the kernel."""
-        return sum(sum(process.cpu_times()[:2]) for process in self._tree())
+        return sum(_still_there(it, lambda it: sum(it.cpu_times()[:2])) for it in self._tree())
 
     def _tree(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
+
+
+def _still_there(process: psutil.Process, ask: Callable[[psutil.Process], float]) -> float:
+    """What a process answers; nothing, if it has ended since it was listed."""
+    try:
+        return ask(process)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 class PeakMemory:

@@ -1,0 +1,43 @@
+"""How fast the instruments are by themselves: a server that reaches such a figure was not measured."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from bench.client import Crew
+from bench.delay_proxy import Conditions
+from bench.dialects import PlainPut, Task
+from bench.levels import sink
+from bench.lines import ProxiedLines
+from bench.payload import LARGEST, MIB
+
+SIZE: Final = 128 * MIB
+ROUNDS: Final = 3
+
+
+def ceilings() -> dict[str, float]:
+    """MiB/s into a server that throws everything away: by one and by four uploads, and over the proxy."""
+    with (
+        tempfile.TemporaryDirectory(prefix="upload-levels-bench-") as folder,
+        Crew() as crew,
+        sink(Path(folder)) as server,
+        closing(ProxiedLines()) as lines,
+    ):
+        proxied = lines.lay(server.url, Conditions(), 0)
+        return {
+            "client, one upload": _median(crew, server.url, 1),
+            "client, four uploads": _median(crew, server.url, 4),
+            "delay proxy, one upload": _median(crew, proxied, 1),
+        }
+
+
+def _median(crew: Crew, url: str, uploads: int) -> float:
+    found = []
+    for _ in range(ROUNDS):
+        timings = crew.upload(PlainPut, Task(url, SIZE, LARGEST), uploads)
+        found.append(timings.bytes / MIB / timings.send)
+    return round(median(found), 1)
