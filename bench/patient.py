@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
@@ -104,6 +105,7 @@ class PatientUpload:
         self._talk = Talk(order.url, payload, order.manner, self._count)
         self._failures = 0
         self._stop = False
+        self._session: str | None = None
         self.outcome = Outcome(order.chunk_size)
 
     def run(self) -> Outcome:
@@ -125,6 +127,14 @@ class PatientUpload:
     def stop(self) -> None:
         """Let the upload end after the chunk, or the drop of it, that is under way."""
         self._stop = self._talk.stopped = True
+
+    def abandon(self) -> None:
+        """Give up what is not finished: the server may forget it at once. Load tests leave many."""
+        if self._session is not None and self.outcome.completed is None:
+            self._talk.hang_up()
+            with suppress(Interrupted, Refused, Conflict, Unexpected):
+                self._talk.cancel(self._session)
+            self._talk.hang_up()
 
     def _anew_once(self, capabilities: dict[str, Any]) -> None:
         until = time.monotonic() + (self._order.deadline or float("inf"))
@@ -152,7 +162,8 @@ class PatientUpload:
                 order.file_size, order.chunk_size, ticket(urljoin(order.url, link)) if link else None
             )
         )
-        session, outcome.chunk_size = str(opened["sessionId"]), int(opened["chunkSize"])
+        session = self._session = str(opened["sessionId"])
+        outcome.chunk_size = int(opened["chunkSize"])
         if not outcome.sending:
             outcome.sending = outcome.sent_at = time.monotonic()
         try:

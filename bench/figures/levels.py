@@ -46,7 +46,6 @@ def figure(rows: Sequence[Row], notes: dict[str, Any]) -> Figure:
         "ms, 99th percentile",
         "A small request meanwhile (level 4: to the application)",
     )
-    small.set_yscale("log")
     handles, labels = speed.get_legend_handles_labels()
     speed.legend(handles, labels, loc="upper right")
     return drawn
@@ -77,4 +76,4 @@ def _bars(
     axes.set_ylabel(unit)
     axes.set_title(title, loc="left")
     axes.grid(axis="x", visible=False)
-    axes.margins(y=0.15)
+    axes.margins(y=0.2)

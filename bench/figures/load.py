@@ -19,7 +19,7 @@ def figure(rows: Sequence[Row], notes: dict[str, Any]) -> Figure:
     """Draw it."""
     del notes
     mine = [row for row in rows if row.point.part == "load"]
-    drawn = Figure(figsize=(10.5, 4.6))
+    drawn = Figure(figsize=(10.5, 5.2))
     left, right = drawn.subplots(1, 2)
     if not mine:
         nothing(left, "many uploads at once")
@@ -31,7 +31,13 @@ def figure(rows: Sequence[Row], notes: dict[str, Any]) -> Figure:
     _curves(right, mine, lambda row: mib(row.rss_peak) if row.rss_peak else None)
     right.set_ylabel("MiB resident, all server processes, peak")
     right.set_title("Memory against uploads at once", loc="left")
-    right.legend(loc="upper left", title=f"8 MiB chunks; slow: {shown(DRIP)}/s", title_fontsize=8.5)
+    drawn.legend(
+        *right.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        title=f"8 MiB chunks; a slow client sends {shown(DRIP)}/s",
+        title_fontsize=8.5,
+    )
     return drawn
 
 
@@ -61,4 +67,4 @@ def _curves(axes: Axes, rows: Sequence[Row], value: Callable[[Row], float | None
     axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _at: f"{count:.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("uploads at once")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(found.values()) * 1.1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.payload import MIB
 from bench.units import shown
@@ -20,6 +20,7 @@ LOOK: Final[dict[str, Any]] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "0.88",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.5,
@@ -50,7 +51,9 @@ def chunk_axis(axes: Axes, sizes: list[int]) -> None:
 def plain_log(axes: Axes) -> None:
     """A logarithmic y axis whose ticks are plain numbers."""
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=20))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _at: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def nothing(axes: Axes, what: str) -> None:

@@ -103,4 +103,5 @@ def _table(axes: Axes, rows: Sequence[Row], level: int, cost: ServerCost) -> Non
     axes.set_ylabel("MiB/s")
     axes.set_title(f"The article's table, RTT {rtt * 1000:.0f} ms", loc="left")
     axes.grid(axis="x", visible=False)
+    axes.set_ylim(0, max(row.bound for row in table) * 1.3)
     axes.legend(loc="upper left")
