@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from bench.connection import Connection, Unexpected
 from bench.payload import Payload
+from bench.talk import ticket
 
 POLL: Final = 0.05
 """Seconds between two questions whether a finalization has ended."""
@@ -120,7 +121,8 @@ class Chunked:
             "fileSize": self._task.file_size,
             "chunkSize": self._task.chunk_size,
         }
-        answer = self.connection.ask("POST", "/upload/init", JSON, json.dumps(wish).encode()).expect(201)
+        headers = JSON | self._ticket()
+        answer = self.connection.ask("POST", "/upload/init", headers, json.dumps(wish).encode()).expect(201)
         if answer.json()["chunkSize"] != self._task.chunk_size:
             raise Unexpected(f"the server wants chunks of {answer.json()['chunkSize']:,} bytes")
         self.path = f"/upload/{answer.json()['sessionId']}"
@@ -131,6 +133,13 @@ class Chunked:
             self.begin_chunk(offset, length)
             self._payload.send(self.connection.socket, length, unique=offset == 0)
             self.connection.answer().expect(200)
+
+    def _ticket(self) -> dict[str, str]:
+        """The header that lets an upload begin, where the server wants one."""
+        links = self.connection.ask("GET", "/upload", {}).expect(200).json()["links"]
+        if not links.get("ticket"):
+            return {}
+        return {"Authorization": f"Bearer {ticket(urljoin(self._task.url, links['ticket']))}"}
 
     def begin_chunk(self, offset: int, length: int) -> None:
         """The head of a chunk's request; its body follows, or a silence."""

@@ -9,9 +9,6 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -23,16 +20,17 @@ from rich.progress import Progress
 
 from bench.client import Crew
 from bench.connection import Unexpected
-from bench.dialects import Chunked, PlainPut, Task, Tus, Upload
+from bench.dialects import Chunked, PlainPut, Tus
 from bench.judge import Measurement, judge
 from bench.levels import level2, serve_command, sink
-from bench.machine import file_system, this_machine, warm_up
+from bench.machine import file_system, this_machine
 from bench.memory import memory_of, stalled
 from bench.nginx import nginx
 from bench.nginx import version as nginx_version
 from bench.payload import MIB
-from bench.processes import NotStarted, Server
+from bench.processes import NotStarted
 from bench.report import Report
+from bench.rivals import Rival, folder_on, one_round
 from bench.tus_server import NotInstalled, install, tus_server
 
 CHUNK: Final = 8 * MIB
@@ -44,21 +42,6 @@ ROOM: Final = 6 * 1024 * MIB
 
 READ_TIMEOUT: Final = 8.0
 """Seconds of silence allowed where connections are stalled on purpose."""
-
-
-@dataclass(frozen=True)
-class Rival:
-    """One of the servers that are measured in turn.
-
-    Attributes:
-        start: runs it on a folder of its own.
-        kind: what the client speaks to it.
-    """
-
-    name: str
-    words: str
-    start: Callable[[Path], AbstractContextManager[Server]]
-    kind: type[Upload]
 
 
 @click.command()
@@ -98,13 +81,13 @@ def _measure(rounds: int, disk: Path, serve: str, console: Console) -> Report:
             for rival in rivals:
                 progress.update(bar, description=f"round {number + 1}: {rival.name}")
                 busy.append(psutil.cpu_percent(interval=0.3))
-                measurements += _one_round(rival, number, disk, crew)
+                measurements += one_round(rival, number, disk, crew, loads=LOADS, chunk_size=CHUNK)
                 progress.advance(bar)
         progress.update(bar, description="level 2: memory")
-        with _folder(disk) as folder, level2(folder, serve) as server:
+        with folder_on(disk) as folder, level2(folder, serve) as server:
             memory = memory_of(server, crew)
         progress.update(bar, description="level 2: stalled connections", advance=1)
-        with _folder(disk) as folder, level2(folder, serve, READ_TIMEOUT) as server:
+        with folder_on(disk) as folder, level2(folder, serve, READ_TIMEOUT) as server:
             silent = stalled(server, crew, READ_TIMEOUT)
     return Report(
         machine=this_machine(disk),
@@ -133,40 +116,6 @@ def _rivals(serve: str) -> tuple[list[Rival], dict[str, str]]:
         missing["@tus/server"] = str(error)
     rivals.append(Rival("sink", "throws everything away: the client's own ceiling", sink, PlainPut))
     return rivals, missing
-
-
-def _one_round(rival: Rival, number: int, disk: Path, crew: Crew) -> list[Measurement]:
-    found = []
-    # A new server with an empty folder each time: nobody is measured on what another round left behind.
-    with _folder(disk) as folder, rival.start(folder) as server:
-        for uploads, file_size in LOADS.items():
-            warm_up(folder, uploads * file_size * 5 // 4)
-            cpu: dict[str, float] = {}
-
-            def note(phase: str, cpu: dict[str, float] = cpu) -> None:
-                cpu[phase] = server.cpu()
-
-            timings = crew.upload(rival.kind, Task(server.url, file_size, CHUNK), uploads, note)
-            size = timings.bytes / MIB
-            found.append(
-                Measurement(
-                    server=rival.name,
-                    uploads=uploads,
-                    round=number,
-                    chunk_mib_s=size / timings.send,
-                    whole_mib_s=size / timings.whole,
-                    complete_s=timings.finish,
-                    chunk_cpu=(cpu["finish"] - cpu["send"]) / size * 1024,
-                    whole_cpu=(cpu["end"] - cpu["start"]) / size * 1024,
-                )
-            )
-    return found
-
-
-@contextmanager
-def _folder(disk: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="upload-levels-bench-", dir=disk) as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":
