@@ -1,6 +1,9 @@
-"""Recommends a chunk size for a line: ``python -m bench.advise --rtt 80ms --bandwidth 50Mbit --loss 0.5/GiB``.
+"""Recommends a chunk size for a line.
 
-The curve is :mod:`bench.model`'s. What a chunk costs the server is what the reference run in `results/` found.
+    python -m bench.advise --rtt 80ms --bandwidth 50Mbit --loss 0.5/GiB
+
+The curve is that of :mod:`bench.model`. What a chunk costs the server is what the reference run in `results/`
+found.
 """
 
 from __future__ import annotations
@@ -86,9 +89,7 @@ def advise(line: Line, server: ServerCost, wishes: Wishes) -> Advice:
     curve = [expect(size, line, server) for size in sorted(candidates)]
     allowed = [one for one in curve if wishes.allow(int(one.chunk_size))]
     if not allowed:
-        raise Impossible(
-            "no chunk size up to 64 MiB respects the memory, the smallest part and 10,000 chunks"
-        )
+        raise Impossible("no size up to 64 MiB respects memory, the smallest part and 10,000 chunks a file")
     enough = max(one.goodput for one in allowed) * ENOUGH
     chosen = next(one for one in allowed if one.goodput >= enough)
     return Advice(chosen, optimum(line, server, CANDIDATES[0], CANDIDATES[-1]), curve)
@@ -97,20 +98,17 @@ def advise(line: Line, server: ServerCost, wishes: Wishes) -> Advice:
 def reasons(advice: Advice, line: Line, wishes: Wishes) -> list[str]:
     """Why, in sentences."""
     chosen, best = advice.chosen, advice.best
-    limit = "line" if not math.isinf(line.bandwidth) else "server"
+    share = f"{chosen.goodput / best.goodput:.0%} of the best, which {shown(best.chunk_size)} would reach"
     said = [
-        f"{chosen.goodput / MIB:.2f} MiB/s, {chosen.goodput / best.goodput:.0%} of the best that any size reaches "
-        f"({shown(best.chunk_size)}); the {limit} limits what is above that",
+        f"{chosen.goodput / MIB:.2f} MiB/s: {share}",
         f"a confirmation every {_time(chosen.progress)}: so often the progress bar moves",
     ]
     if line.cuts:
-        said.append(
-            f"{chosen.overhead * 1024:.1f} MiB sent twice per GiB; a cut costs {shown(chosen.chunk_size / 2)} on average"
-        )
+        lost = shown(chosen.chunk_size / 2)
+        said.append(f"{chosen.overhead * 1024:.1f} MiB sent twice per GiB: a cut costs {lost} on average")
     if wishes.memory is not None:
-        said.append(
-            f"a client that holds its chunk holds {shown(chosen.chunk_size)} of {shown(wishes.memory)}"
-        )
+        held = shown(chosen.chunk_size)
+        said.append(f"a client that holds its chunk holds {held} of {shown(wishes.memory)}")
     return said
 
 

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -55,100 +56,60 @@ def start_inside(module: str, arguments: Sequence[str]) -> NoReturn:
 class NetemLines:
     """Lines of netem, for delays; everything else is laid by the proxy.
 
-    Args:
-        discipline: the queueing discipline that delays; tests put another one into its place, because many
-            kernels are built without netem.
-
     Raises:
         NoNetem: the kernel does not have it.
     """
 
-    def __init__(self, discipline: str = "netem") -> None:
-        self._discipline = discipline
+    def __init__(self) -> None:
         self._proxies = ProxiedLines()
-        run("ip", "link", "set", "lo", "up")
-        self.delay([], "limit 10" if discipline == "netem" else "")
+        run("ip link set lo up")
+        through([], f"netem limit {QUEUE}")
 
     def lay(self, url: str, conditions: Conditions, number: int) -> str:
         """See :class:`bench.lines.Lines`."""
         if conditions.cuts_per_byte or not math.isinf(conditions.bandwidth):
             return self._proxies.lay(url, conditions, number)
-        port = urlsplit(url).port
-        delay = f"delay {conditions.rtt * 500:.3f}ms {conditions.jitter * 1000:.3f}ms limit {QUEUE}"
-        self.delay([port or 80], delay if conditions.rtt else f"limit {QUEUE}")
+        delay = (
+            f"delay {conditions.rtt * 500:.3f}ms {conditions.jitter * 1000:.3f}ms" if conditions.rtt else ""
+        )
+        through([urlsplit(url).port or 80], f"netem {delay} limit {QUEUE}")
         return url
-
-    def delay(self, ports: Sequence[int], how: str) -> None:
-        """Send packets from and to ``ports`` through the discipline, all others past it.
-
-        Raises:
-            NoNetem: it was refused.
-        """
-        subprocess.run(
-            [_program("tc") or "tc", "qdisc", "del", "dev", "lo", "root"], capture_output=True, check=False
-        )
-        # Four bands, and by default everything goes to the first: only the filters send to the fourth.
-        run(
-            "tc",
-            "qdisc",
-            "add",
-            "dev",
-            "lo",
-            "root",
-            "handle",
-            "1:",
-            "prio",
-            "bands",
-            "4",
-            "priomap",
-            *["0"] * 16,
-        )
-        run(
-            "tc",
-            "qdisc",
-            "add",
-            "dev",
-            "lo",
-            "parent",
-            "1:4",
-            "handle",
-            "40:",
-            self._discipline,
-            *how.split(),
-        )
-        for port in ports:
-            for end in ("sport", "dport"):
-                match = f"match ip {end} {port} 0xffff flowid 1:4"
-                run(
-                    "tc",
-                    "filter",
-                    "add",
-                    "dev",
-                    "lo",
-                    "parent",
-                    "1:",
-                    "protocol",
-                    "ip",
-                    "u32",
-                    *match.split(),
-                )
 
     def close(self) -> None:
         """See :class:`bench.lines.Lines`."""
+        through([], f"netem limit {QUEUE}")
         self._proxies.close()
 
 
-def run(*command: str) -> None:
+def through(ports: Sequence[int], discipline: str) -> None:
+    """Send packets from and to ``ports`` through a queueing discipline, all others past it.
+
+    Raises:
+        NoNetem: it was refused.
+    """
+    with suppress(NoNetem):  # there may be none yet
+        run("tc qdisc del dev lo root")
+    # htb lets through at once what no filter sends to one of its classes.
+    run("tc qdisc add dev lo root handle 1: htb")
+    run("tc class add dev lo parent 1: classid 1:4 htb rate 100gbit quantum 60000")
+    run(f"tc qdisc add dev lo parent 1:4 handle 40: {discipline}")
+    for port in ports:
+        for end in ("sport", "dport"):
+            match = f"match ip {end} {port} 0xffff flowid 1:4"
+            run(f"tc filter add dev lo parent 1: protocol ip u32 {match}")
+
+
+def run(words: str) -> None:
     """Run one command.
 
     Raises:
         NoNetem: with what it said.
     """
-    program = _program(command[0]) or command[0]
-    done = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)
+    name, *arguments = words.split()
+    done = subprocess.run([_program(name) or name, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["failed"])[-1]
-        raise NoNetem(f"`{' '.join(command)}`: {said}; without --netem the delay proxy is used")
+        raise NoNetem(f"`{words}`: {said}; without --netem the delay proxy is used")
 
 
 def _program(name: str) -> str | None:
