@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 NPM    ?= npm
 READY  := $(VENV)/.installed
 
-.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 bench-disk docs bench-client bench-s3 faults-s3 test-localstack screenshots conformance-table format clean
+.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 bench-disk docs bench-client bench-s3 faults-s3 test-localstack screenshots conformance-table format clean bench bench-full bench-peers bench-docs packages
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -58,6 +58,19 @@ $(LOCALSTACK)/.installed:
 	@$(LOCALSTACK)/bin/pip install --quiet --disable-pip-version-check "localstack-core[base-runtime]==4.9.2" \
 		"cbor2<5.8" "pyopenssl<25.3" "cryptography<46" "service_identity<25"
 	@touch $@
+bench: $(READY)           ## what chunk size and round-trip time cost, every level; goes on if interrupted
+	@$(BIN)/python -m bench.sweep $(ARGS)
+
+bench-full: $(READY)      ## the same with every level at every point, five times
+	@$(BIN)/python -m bench.sweep --plan full $(ARGS)
+
+bench-peers: $(READY)     ## the levels beside nginx, @tus/server and tuspyserver
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev,peers]" || echo "tuspyserver cannot be had just now"
+	@$(BIN)/python -m bench.peers $(ARGS)
+
+bench-docs: $(READY)      ## make the last `make bench` (and `bench-peers`) the reference run in the documents
+	@$(BIN)/python -m bench.publish $(ARGS)
+	@$(BIN)/python -m tests.docs.generate
 
 docs: $(READY)            ## write the generated parts of the documentation
 	@$(BIN)/python -m tests.docs.generate
@@ -86,7 +99,6 @@ $(READY): pyproject.toml package.json
 
 # Without npm everything but `make check` and the client's own tests works; the page then hashes with what the
 # browser has. No scripts of packages are run, and no lock file is written: it would name a registry.
-.PHONY: packages
 packages:
 	@if ! command -v $(NPM) >/dev/null; then \
 	  echo "npm is missing: the page works without its hashing library, for files up to 64 MiB" >&2; \
