@@ -19,8 +19,12 @@ SIZE: Final = 128 * MIB
 ROUNDS: Final = 3
 
 
-def ceilings() -> dict[str, float]:
-    """MiB/s into a server that throws everything away: by one and by four uploads, and over the proxy."""
+def ceilings(size: int = SIZE) -> dict[str, float]:
+    """MiB/s into a server that throws everything away: by one and by four uploads, and over the proxy.
+
+    Args:
+        size: of an upload, in bytes.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="upload-levels-bench-") as folder,
         Crew() as crew,
@@ -29,15 +33,15 @@ def ceilings() -> dict[str, float]:
     ):
         proxied = lines.lay(server.url, Conditions(), 0)
         return {
-            "client, one upload": _median(crew, server.url, 1),
-            "client, four uploads": _median(crew, server.url, 4),
-            "delay proxy, one upload": _median(crew, proxied, 1),
+            "client, one upload": _median(crew, server.url, 1, size),
+            "client, four uploads": _median(crew, server.url, 4, size),
+            "delay proxy, one upload": _median(crew, proxied, 1, size),
         }
 
 
-def _median(crew: Crew, url: str, uploads: int) -> float:
+def _median(crew: Crew, url: str, uploads: int, size: int) -> float:
     found = []
     for _ in range(ROUNDS):
-        timings = crew.upload(PlainPut, Task(url, SIZE, LARGEST), uploads)
+        timings = crew.upload(PlainPut, Task(url, size, LARGEST), uploads)
         found.append(timings.bytes / MIB / timings.send)
     return round(median(found), 1)

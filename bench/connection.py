@@ -113,6 +113,11 @@ class Connection:
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, headers, response.read())
 
+    @property
+    def over(self) -> bool:
+        """Whether the server has ended it with its last answer."""
+        return self._http.sock is None
+
     def close(self) -> None:
         """Hang up."""
         self._http.close()

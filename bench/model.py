@@ -114,7 +114,9 @@ def expect(
     wasted = sent - chunk_size
     failing = -math.expm1(-cuts)
     waiting = sum(pause * failing ** (number + 1) for number, pause in enumerate(pauses))
-    waiting /= 1 - failing ** (len(pauses) + 1)
+    # The pauses begin anew after the last one, as often as it takes: a geometric series whose sum would be
+    # 1 - failing ** 3, written so that it does not lose its digits where nearly everything fails.
+    waiting /= math.exp(-cuts) * sum(failing**number for number in range(len(pauses) + 1))
     lost = wasted / min(line.bandwidth, server.speed) + failures * round_trips_to_resume * line.rtt + waiting
     return Expected(chunk_size, chunk_size / (once + lost), wasted / chunk_size, once)
 

@@ -174,7 +174,7 @@ class PatientUpload:
             state = self._patiently(lambda: self._talk.complete(session))
             while state == "finalizing":
                 time.sleep(POLL)
-                state = self._patiently(lambda: str(self._talk.status(session)["state"]))
+                state = self._patiently(lambda: self._talk.state(session))
             if state != "completed":
                 raise Refused(f"the upload ended as {state}")
             outcome.completed = time.monotonic() - outcome.sent_at
@@ -186,7 +186,7 @@ class PatientUpload:
         while offset < size and time.monotonic() < until and not self._stop:
             try:
                 if must_ask:
-                    offset = int(self._talk.status(session)["uploadedBytes"])
+                    offset = self._talk.offset(session)
                     must_ask = False
                 else:
                     offset = self._chunk(session, offset, min(outcome.chunk_size, size - offset))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from bench.payload import MIB
@@ -78,6 +78,9 @@ class Plan:
         levels: all that take part.
         swept: those whose every chunk size and round-trip time is measured.
         rounds: repetitions; the median counts.
+        calibration: bytes of an upload by which the instruments themselves are measured.
+        limit: seconds after which no further round is begun or gone on with: the first one is always whole.
+        once: parts that are measured in the first round only: each of their points is many uploads already.
         deadline: seconds for one upload on a line that breaks.
     """
 
@@ -95,7 +98,10 @@ class Plan:
     level_uploads: int = 4
     level_file: int = 64 * MIB
     level_rtts: Sequence[float] = (0.0, 0.05)
-    parts: Sequence[str] = field(default=("rtt", "levels", "load", "memory", "loss"))
+    parts: Sequence[str] = ("rtt", "levels", "load", "memory", "loss")
+    once: Sequence[str] = ()
+    limit: float = math.inf
+    calibration: int = 128 * MIB
 
     def steps(self) -> list[Step]:
         """Everything, round by round: what is measured twice is measured minutes apart."""
@@ -106,8 +112,14 @@ class Plan:
             "memory": self._memory,
             "loss": self._loss,
         }
-        steps = [step for number in range(self.rounds) for part in self.parts for step in ways[part](number)]
-        return [step for step in steps if step]
+        return [
+            step
+            for number in range(self.rounds)
+            for part in self.parts
+            if number == 0 or part not in self.once
+            for step in ways[part](number)
+            if step
+        ]
 
     @property
     def identity(self) -> str:
@@ -122,7 +134,7 @@ class Plan:
             for rtt in self.rtts[-1:] if few else self.rtts:
                 for chunk in self._chunks(level, coarse=few):
                     # Enough chunks for a mean, enough bytes for a clock, and no more waiting than it needs.
-                    count = max(3, min(12, 48 * MIB // chunk))
+                    count = max(3, min(8, 48 * MIB // chunk))
                     file = LEVEL_1_FILE if level == 1 else count * chunk
                     yield (Point("rtt", level, chunk, file, number, proxied=True, rtt=rtt),)
 
@@ -191,9 +203,8 @@ COARSE: Final = tuple(size * KIB for size in (256, 1024, 4096, 8192, 16384, 6553
 
 def quick(levels: Sequence[int]) -> Plan:
     """`make bench`: ten minutes or less."""
-    return Plan(
-        "bench", levels, [level for level in levels if level == 2], rounds=2, loads=(1, 4, 16, 64, 256)
-    )
+    swept = [level for level in levels if level == 2]
+    return Plan("bench", levels, swept, rounds=3, once=("load", "loss", "memory"), limit=540)
 
 
 def full(levels: Sequence[int]) -> Plan:
@@ -227,6 +238,7 @@ def tiny(levels: Sequence[int]) -> Plan:
         level_uploads=2,
         level_file=8 * MIB,
         level_rtts=(0.0,),
+        calibration=16 * MIB,
     )
 
 

@@ -30,7 +30,7 @@ from bench.levels import command_of_this_environment, levels_there, place, serve
 from bench.lines import Lines, ProxiedLines
 from bench.machine import file_system, this_machine
 from bench.payload import MIB
-from bench.plan import PLANS, Step
+from bench.plan import PLANS, Plan, Step
 from bench.plot import draw
 from bench.processes import NotStarted
 from bench.rows import write_csv, write_json
@@ -88,8 +88,8 @@ def main(  # noqa: PLR0917 - a command's options
                 client=client,
             )
             with measurer:
-                found = {} if not chosen.steps() else ceilings()
-                _carry_out(chosen.steps(), measurer, journal, console)
+                found = {} if not chosen.steps() else ceilings(chosen.calibration)
+                _carry_out(chosen, measurer, journal, console)
     except netem.NoNetem as error:
         raise click.UsageError(str(error)) from error
     except (NotStarted, Unexpected) as error:
@@ -143,12 +143,18 @@ def _journal(results: Path, identity: str, fresh: bool, console: Console) -> Jou
     return journal
 
 
-def _carry_out(steps: list[Step], measurer: Measurer, journal: Journal, console: Console) -> None:
+def _carry_out(plan: Plan, measurer: Measurer, journal: Journal, console: Console) -> None:
+    steps = plan.steps()
+    until = time.monotonic() + plan.limit
     left = [step for step in steps if not journal.has(step)]
     with _bar(console) as progress:
         bar = progress.add_task("", total=sum(map(_guess, left)))
         for number, step in enumerate(left, len(steps) - len(left) + 1):
             point = step[0]
+            if point.round > 0 and time.monotonic() > until:
+                left_out = len(steps) - number + 1
+                console.print(f"time is up: {left_out} repetitions are left out", style="yellow")
+                break
             words = f"round {point.round + 1}, level {point.level}: {point.part}"
             progress.update(bar, description=f"{number}/{len(steps)}  {words}")
             journal.add(measurer.measure(step))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from bench.connection import Answer, Connection, Unexpected
 from bench.payload import Payload
@@ -98,9 +98,16 @@ class Talk:
         wish = {"fileName": "bench.bin", "fileSize": file_size, "chunkSize": chunk_size}
         return _object(self._ask("POST", "/upload/init", headers, wish).expect(201))
 
-    def status(self, session: str) -> dict[str, Any]:
-        """The session as the server has it."""
-        return _object(self._ask("GET", f"/upload/{session}", {}).expect(200))
+    def offset(self, session: str) -> int:
+        """How many bytes the server has."""
+        return int(_member(self._status(session), "uploadedBytes"))
+
+    def state(self, session: str) -> str:
+        """What has become of the session."""
+        return str(_member(self._status(session), "state"))
+
+    def _status(self, session: str) -> Answer:
+        return self._ask("GET", _session(session), {}).expect(200)
 
     def chunk(self, session: str, offset: int, length: int) -> int:
         """Send one chunk.
@@ -112,16 +119,17 @@ class Talk:
             Conflict: the server has another offset.
         """
         headers = {**CHUNK, "x-upload-offset": str(offset)}
-        answer = self._send("PUT", f"/upload/{session}", headers, length, unique=offset == 0)
-        return int(_object(answer.expect(200))["uploadedBytes"])
+        answer = self._send("PUT", _session(session), headers, length, unique=offset == 0)
+        return int(_member(answer.expect(200), "uploadedBytes"))
 
     def complete(self, session: str) -> str:
         """Say that all bytes are there; the state that the session has then."""
-        return str(_object(self._ask("POST", f"/upload/{session}/complete", JSON).expect(200, 202))["state"])
+        answer = self._ask("POST", f"{_session(session)}/complete", JSON)
+        return str(_member(answer.expect(200, 202), "state"))
 
     def cancel(self, session: str) -> None:
         """Give the session up."""
-        self._ask("DELETE", f"/upload/{session}", {}).expect(204)
+        self._ask("DELETE", _session(session), {}).expect(204)
 
     def post_whole(self, size: int) -> None:
         """Level 1: everything in one form, nothing to resume."""
@@ -181,8 +189,6 @@ class Talk:
             time.sleep(DROP)
 
     def _judged(self, answer: Answer) -> Answer:
-        if answer.headers.get("connection", "").lower() == "close":
-            self.hang_up()
         if answer.status >= 500 or answer.status in TRANSIENT:
             asked = answer.headers.get("retry-after", "")
             raise Interrupted(f"answered {answer.status}", float(asked) if asked.isdecimal() else None)
@@ -195,7 +201,7 @@ class Talk:
         return answer
 
     def _connected(self) -> Connection:
-        if self._connection is None:
+        if self._connection is None or self._connection.over:
             self._connection = Connection(self._url, self._manner.send_buffer)
         return self._connection
 
@@ -218,7 +224,23 @@ def ticket(link: str) -> str:
         raise Interrupted(f"no ticket: {error}") from error
     if answer.status not in (200, 201):
         raise Refused(f"no ticket: answered {answer.status}")
-    return str(_object(answer)["ticket"])
+    return str(_member(answer, "ticket"))
+
+
+def _session(session: str) -> str:
+    return f"/upload/{quote(session, safe='')}"
+
+
+def _member(answer: Answer, name: str) -> Any:
+    """A member of a JSON object.
+
+    Raises:
+        Interrupted: it is not there; something between here and the server answered, perhaps.
+    """
+    found = _object(answer)
+    if name not in found:
+        raise Interrupted(f"answered {answer.status} without {name}")
+    return found[name]
 
 
 def _object(answer: Answer) -> dict[str, Any]:

@@ -32,7 +32,7 @@ LOOK: Final[dict[str, Any]] = {
 }
 
 # From dark to light in luminance as well: in grey they keep their order.
-SHADES: Final = ("#0b1f4b", "#7a1f5c", "#b5462f", "#d08a1d", "#8aa83b")
+SHADES: Final = ("#0b1f4b", "#7a1f5c", "#b5462f", "#d08a1d", "#9fbf5f")
 MARKERS: Final = ("o", "s", "^", "D", "v")
 STYLES: Final = ("-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 HATCHES: Final = ("", "///", "...", "xxx")
