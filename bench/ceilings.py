@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench.client import Crew
+from bench.client import PROCESSES, Crew
 from bench.delay_proxy import Conditions
 from bench.dialects import PlainPut, Task
 from bench.levels import sink
@@ -19,15 +19,16 @@ SIZE: Final = 128 * MIB
 ROUNDS: Final = 3
 
 
-def ceilings(size: int = SIZE) -> dict[str, float]:
+def ceilings(size: int = SIZE, clients: int = PROCESSES) -> dict[str, float]:
     """MiB/s into a server that throws everything away: by one and by four uploads, and over the proxy.
 
     Args:
         size: of an upload, in bytes.
+        clients: processes to upload from.
     """
     with (
         tempfile.TemporaryDirectory(prefix="upload-levels-bench-") as folder,
-        Crew() as crew,
+        Crew(clients) as crew,
         sink(Path(folder)) as server,
         closing(ProxiedLines()) as lines,
     ):

@@ -51,7 +51,7 @@ READ_TIMEOUT: Final = 8.0
     default=tempfile.gettempdir(),
     help="The disk to write to; what is written there is removed.  [default: the folder for temporary files]",
 )
-@click.option("--results", default=str(Path(__file__).parent / "results"), help="Where the results go.")
+@click.option("--results", default="build/bench", show_default=True, help="Where the results go.")
 @click.option("--serve", default=serve_command, help="The command that starts the server to be measured.")
 def main(rounds: int, folder: str, results: str, serve: str) -> None:
     """Measure level 2 against the bars. Exit code 1: a bar is missed; 2: nothing could be measured."""

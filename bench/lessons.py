@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +30,12 @@ def readme() -> str:
         "![Throughput against chunk size](bench/results/1-throughput.svg)",
         "![Lost work, progress and memory](bench/results/2-trade.svg)",
     ]
-    return "\n\n".join([*pictures, " ".join(sentences(rows, notes)), conditions(notes)])
+    told = "\n".join(_wrapped(f"- {sentence}", "  ") for sentence in sentences(rows, notes))
+    return "\n\n".join([*pictures, told, conditions(notes)])
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 110, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def benchmark_readme() -> str:
@@ -97,7 +103,7 @@ def _about_loss(curves: Sequence[LossCurve]) -> list[str]:
         (
             f"**A line that breaks makes a large chunk dear:** on {MBIT:.0f} Mbit/s with {some.per_gib:g} "
             f"cuts per GiB "
-            f"the model's best size is {shown(best)}, and what was measured was {told}, which sent "
+            f"the model's best size is {best / MIB:.1f} MiB, and what was measured was {told}, which sent "
             f"{some.wasted.get(sizes[-1], math.inf):.0%} of the file twice."
         )
     ]
@@ -132,12 +138,12 @@ def conditions(notes: dict[str, Any]) -> str:
     machine = notes["machine"]
     busy = notes["others"]
     quiet = "the machine did nothing else" if busy < 0.1 else f"**other work used {busy:.0%} of the machine**"
-    return (
-        f"<sub>`make bench`, {notes['date']}: {machine['cores']} cores, {machine['memory']} GiB, "
+    words = (
+        f"`make bench`, {notes['date']}: {machine['cores']} cores, {machine['memory']} GiB, "
         f"{machine['file_system']}, Linux {machine['kernel']}, Python {machine['python']}; {quiet}; medians. "
         "Client, line and server share the machine: the shapes are the result, the MiB/s are this machine's."
-        "</sub>"
     )
+    return _wrapped(f"<sub>{words}</sub>")
 
 
 def model_table(rows: Sequence[Row], notes: dict[str, Any]) -> str:

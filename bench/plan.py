@@ -79,6 +79,7 @@ class Plan:
         swept: those whose every chunk size and round-trip time is measured.
         rounds: repetitions; the median counts.
         calibration: bytes of an upload by which the instruments themselves are measured.
+        clients: processes that uploads are spread over.
         limit: seconds after which no further round is begun or gone on with: the first one is always whole.
         once: parts that are measured in the first round only: each of their points is many uploads already.
         deadline: seconds for one upload on a line that breaks.
@@ -90,7 +91,7 @@ class Plan:
     rounds: int
     chunks: Sequence[int] = CHUNKS
     rtts: Sequence[float] = (0.0, 0.01, 0.05, 0.1, 0.2)
-    losses: Sequence[float] = (0.0, 4.0, 16.0, 64.0)
+    losses: Sequence[float] = (0.0, 16.0, 64.0, 256.0)
     loss_uploads: int = 4
     loss_file: int = 64 * MIB
     deadline: float = 40.0
@@ -102,6 +103,7 @@ class Plan:
     once: Sequence[str] = ()
     limit: float = math.inf
     calibration: int = 128 * MIB
+    clients: int = 4
 
     def steps(self) -> list[Step]:
         """Everything, round by round: what is measured twice is measured minutes apart."""
@@ -214,7 +216,7 @@ def full(levels: Sequence[int]) -> Plan:
         levels,
         [level for level in levels if level > 1],
         rounds=5,
-        losses=(0.0, 1.0, 4.0, 16.0, 64.0),
+        losses=(0.0, 4.0, 16.0, 64.0, 256.0),
         loss_uploads=8,
         deadline=90.0,
         loads=(1, 2, 4, 8, 16, 32, 64, 128, 256),
@@ -239,6 +241,7 @@ def tiny(levels: Sequence[int]) -> Plan:
         level_file=8 * MIB,
         level_rtts=(0.0,),
         calibration=16 * MIB,
+        clients=2,
     )
 
 

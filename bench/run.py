@@ -222,4 +222,6 @@ def _slow_order(point: Point, url: str) -> Order:
 
 
 def _conditions(point: Point) -> Conditions:
-    return Conditions(point.rtt, point.bandwidth, cuts_per_byte=point.cuts, seed=point.round)
+    # Every chunk size has luck of its own: the same for all would shift the whole curve.
+    seed = point.round * 1_000_003 + point.chunk_size
+    return Conditions(point.rtt, point.bandwidth, cuts_per_byte=point.cuts, seed=seed if point.cuts else 0)

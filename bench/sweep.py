@@ -31,7 +31,6 @@ from bench.lines import Lines, ProxiedLines
 from bench.machine import file_system, this_machine
 from bench.payload import MIB
 from bench.plan import PLANS, Plan, Step
-from bench.plot import draw
 from bench.processes import NotStarted
 from bench.rows import write_csv, write_json
 from bench.run import Measurer
@@ -82,14 +81,14 @@ def main(  # noqa: PLR0917 - a command's options
             measurer = Measurer(
                 {level: partial(place, command=command) for level, command in commands.items()},
                 lines,
-                fleet=stack.enter_context(Fleet()),
-                slow=stack.enter_context(Fleet(2)),
+                fleet=stack.enter_context(Fleet(chosen.clients)),
+                slow=stack.enter_context(Fleet(max(1, chosen.clients // 2))),
                 disk=disk,
                 client=client,
             )
             with measurer:
-                found = {} if not chosen.steps() else ceilings(chosen.calibration)
                 _carry_out(chosen, measurer, journal, console)
+            found = ceilings(chosen.calibration, chosen.clients)
     except netem.NoNetem as error:
         raise click.UsageError(str(error)) from error
     except (NotStarted, Unexpected) as error:
@@ -110,6 +109,8 @@ def main(  # noqa: PLR0917 - a command's options
     write_csv(target / "sweep.csv", rows)
     write_json(target / "sweep.json", rows, notes)
     journal.forget()
+    from bench.plot import draw  # noqa: PLC0415 - every client process imports this module, and none draws
+
     drawn = draw(rows, notes, target)
     show(console, rows, notes)
     console.print(f"kept: {target}/sweep.csv, sweep.json, {', '.join(drawn)}")

@@ -51,7 +51,7 @@ def _curves(axes: Axes, points: dict[tuple[float, int], float], cost: ServerCost
         mine = {size: speed for (at, size), speed in points.items() if at == rtt}
         smooth = between(sizes)
         axes.plot(smooth, [mib(throughput(size, Line(rtt), cost)) for size in smooth], color=shade)
-        axes.plot(list(mine), list(mine.values()), marker, color=shade, markeredgecolor="white")
+        axes.plot(list(mine), list(mine.values()), marker, color=shade)
         if rtt > 0:
             below = [size for size in smooth if mib(bound(size, rtt)) < fastest * 1.6]
             axes.plot(

@@ -123,7 +123,7 @@ def _progress(axes: Axes, rows: Sequence[Row], cost: ServerCost) -> None:
                 label=f"{mbit:g} Mbit/s, measured",
             )
     axes.axhline(PATIENCE, color="0.4", linewidth=0.9)
-    axes.text(sizes[0], PATIENCE * 1.12, "ten seconds: people think that it hangs", fontsize=8, color="0.3")
+    axes.text(sizes[0], PATIENCE * 1.12, "10 s: seems to hang", fontsize=8, color="0.3")
     chunk_axis(axes, sizes)
     plain_log(axes)
     axes.set_ylabel("seconds between two confirmations")

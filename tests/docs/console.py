@@ -8,8 +8,9 @@ After a line `<!-- roughly -->`, which no reader sees, the numbers of a block ma
 figures are shown as they were, and it is still noticed when they drift. Runs of blanks count as one, because
 columns move with what they hold, and empty lines at the end count for nothing.
 
-Two things are changed on the way: ports (8001, 9002, …) become free ones, so that two documents can run at
-once, and `make demo` becomes the command it stands for, at free ports as well.
+Three things are changed on the way: ports (8001, 9002, …) become free ones, so that two documents can run at
+once; `make demo` becomes the command it stands for, at free ports as well; and a file of the repository that
+is given to a program (`-f bench/…`) is found there.
 """
 
 from __future__ import annotations
@@ -227,6 +228,7 @@ class Shell:
 
     def _here(self, command: str) -> str:
         command = SERVE.sub(r"upload-levels serve \1 --port 800\1", command)
+        command = command.replace(" -f bench/", f" -f {ROOT}/bench/")
         command = DEMO.sub(f"upload-levels tour --first-port {self._first('800')} ", command)
         return PORT.sub(lambda port: self._port(port[0]), command)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bench import lessons
 from shared.session import TRANSITIONS, State
 from shared.settings import SETTINGS, Settings, environment_name
 from tests.conformance_mutants import afternoon, mutations
@@ -64,7 +65,8 @@ def difference(before: str, after: str) -> str:
 
 GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "shared/PROTOCOL.md": {"transitions": transitions},
-    "README.md": {"settings": settings},
+    "README.md": {"settings": settings, "bench": lessons.readme},
+    "bench/README.md": {"bench-reference": lessons.benchmark_readme},
     "level2_disk_chunks/README.md": {
         "diff": lambda: difference("level1_single_request/app.py", "level2_disk_chunks/app.py")
     },

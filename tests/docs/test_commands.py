@@ -16,6 +16,7 @@ DOCUMENTS: Final = (
     "level1_single_request/README.md",
     "level2_disk_chunks/README.md",
     "level3_s3_multipart/README.md",
+    "bench/README.md",
 )
 OTHERS: Final = ("ARCHITECTURE.md", "shared/PROTOCOL.md")
 

@@ -24,6 +24,7 @@ DOCUMENTS: Final = (
     "level1_single_request/README.md",
     "level2_disk_chunks/README.md",
     "level3_s3_multipart/README.md",
+    "bench/README.md",
 )
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE: Final = re.compile(r"`([^`\n]+)`")
@@ -39,6 +40,8 @@ FOLDERS: Final = ("shared", "level2_disk_chunks", "level3_s3_multipart")
 
 MADE_BY_A_SERVER: Final = ("incoming/", "objects/", "files/", "uploads/level2")
 """Folders in a data folder, which the documents name as well."""
+NOT_IN_THE_REPOSITORY: Final = ("incoming/", "objects/", "uploads/level2", "build/")
+"""What servers and commands make, which the documents name as well."""
 
 # In two halves, so that this file does not hold what it forbids.
 FORBIDDEN: Final = {
@@ -77,7 +80,7 @@ def test_links_lead_somewhere(document: str) -> None:
 def test_files_that_are_named_exist(document: str) -> None:
     folders = (ROOT, (ROOT / document).parent, *(ROOT / folder for folder in FOLDERS))
     for code in CODE.findall(LINK.sub("", prose(document))):
-        if not PATH.fullmatch(code) or code.startswith(MADE_BY_A_SERVER):
+        if not PATH.fullmatch(code) or code.startswith(NOT_IN_THE_REPOSITORY):
             continue
         assert any(list(folder.glob(code.rstrip("/"))) for folder in folders), f"{document}: `{code}`"
 
