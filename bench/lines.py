@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ class Lines(Protocol):
     """Whoever lays a line to a server."""
 
     def lay(self, url: str, conditions: Conditions, number: int) -> str:
-        """Lay a line, or find the one that was laid.
+        """Lay a line, or find the one that was laid before.
 
         Args:
             number: lines with different numbers have different processes.
@@ -31,8 +32,12 @@ class Lines(Protocol):
             the address at which it begins.
         """
 
-    def close(self) -> None:
-        """Take all lines away."""
+    def close(self) -> dict[str, int]:
+        """Take all lines away.
+
+        Returns:
+            bytes that each carried to the server, by its address, where that is known.
+        """
 
 
 class ProxiedLines:
@@ -40,6 +45,7 @@ class ProxiedLines:
 
     def __init__(self) -> None:
         self._laid: dict[tuple[str, Conditions, int], str] = {}
+        self._carried: dict[str, int] = {}
         self._stack = ExitStack()
 
     def lay(self, url: str, conditions: Conditions, number: int) -> str:
@@ -52,13 +58,22 @@ class ProxiedLines:
             environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
             # It prints two addresses; the last one is its own, the first one the server's, without http://.
             command = [sys.executable, "-m", "bench.delay_proxy", *_arguments(url, conditions)]
+            # Called when the proxy has ended and its folder is still there.
+            self._stack.callback(self._read, key, folder / "server.log")
             self._laid[key] = self._stack.enter_context(running(command, folder, environment)).url
         return self._laid[key]
 
-    def close(self) -> None:
+    def _read(self, key: tuple[str, Conditions, int], log: Path) -> None:
+        last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        with suppress(ValueError, KeyError, IndexError):
+            self._carried[self._laid[key]] = int(json.loads(last[0])["up"])
+
+    def close(self) -> dict[str, int]:
         """See :class:`Lines`."""
+        self._carried = {}
         self._stack.close()
         self._laid.clear()
+        return self._carried
 
 
 def _arguments(url: str, conditions: Conditions) -> list[str]:

@@ -75,10 +75,10 @@ class NetemLines:
         through([urlsplit(url).port or 80], f"netem {delay} limit {QUEUE}")
         return url
 
-    def close(self) -> None:
+    def close(self) -> dict[str, int]:
         """See :class:`bench.lines.Lines`."""
         through([], f"netem limit {QUEUE}")
-        self._proxies.close()
+        return self._proxies.close()
 
 
 def through(ports: Sequence[int], discipline: str) -> None:

@@ -16,6 +16,7 @@ CHUNKS: Final = tuple(size * KIB for size in (256, 1024, 2048, 4096, 8192, 16384
 S3_MINIMUM: Final = 5 * MIB
 """The smallest part that S3 takes."""
 
+PARTS: Final = ("rtt", "levels", "load", "memory", "loss")
 LEVEL_1_FILE: Final = 48 * MIB
 SLOW_LINE: Final = 50 * 10**6 / 8
 """Bytes per second, where lost work is measured: 50 Mbit/s, an upload line as people have them."""
@@ -99,7 +100,7 @@ class Plan:
     level_uploads: int = 4
     level_file: int = 64 * MIB
     level_rtts: Sequence[float] = (0.0, 0.05)
-    parts: Sequence[str] = ("rtt", "levels", "load", "memory", "loss")
+    parts: Sequence[str] = PARTS
     once: Sequence[str] = ()
     limit: float = math.inf
     calibration: int = 128 * MIB

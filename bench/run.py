@@ -31,6 +31,9 @@ from bench.watch import Neighbours, SmallRequests, peak_of
 FULL: Final = 2048 * MIB
 """Bytes after which a server is started anew with an empty folder."""
 
+HEAD: Final = 190
+"""Bytes of a chunk request's head, roughly: a line carries them too, and they are not the file's."""
+
 Start = Callable[[Path], AbstractContextManager[Place]]
 
 
@@ -89,10 +92,12 @@ class Measurer:
             outcomes = self._fleet.upload(orders)
             behind.end(now=True)
         used, others = server.cpu() - began, self._neighbours.share()
+        # What a kernel has taken and a line has not carried was not sent: the lines know better.
+        carried = self._take_lines_away() if step[0].cuts else {}
         rows = []
-        for point in step:
+        for point, url in zip(step, urls, strict=True):
             mine, outcomes = outcomes[: point.uploads], outcomes[point.uploads :]
-            row = summarize(point, mine)
+            row = summarize(point, mine, carried.get(url))
             rows.append(
                 replace(
                     row,
@@ -127,12 +132,16 @@ class Measurer:
         """Where each point's clients go: the server itself, or the beginning of a line to it."""
         wanted = [_conditions(point) if point.proxied else None for point in step]
         if wanted != self._laid:
-            self._lines.close()
+            self._take_lines_away()
             self._laid = wanted
         return [
             url if conditions is None else self._lines.lay(url, conditions, number)
             for number, conditions in enumerate(wanted)
         ]
+
+    def _take_lines_away(self) -> dict[str, int]:
+        self._laid = []
+        return self._lines.close()
 
     def _memory(self, point: Point, running: Running) -> Row:
         """Upload with the command, and watch both sides."""
@@ -162,8 +171,7 @@ class Measurer:
 
     def stop(self) -> None:
         """Stop the server and take the lines away."""
-        self._lines.close()
-        self._laid = []
+        self._take_lines_away()
         self._stack.close()
         self._running = None
 
@@ -176,8 +184,11 @@ class Measurer:
         self.stop()
 
 
-def summarize(point: Point, outcomes: Sequence[Outcome]) -> Row:
+def summarize(point: Point, outcomes: Sequence[Outcome], carried: int | None = None) -> Row:
     """One row of many uploads.
+
+    Args:
+        carried: bytes that their line carried to the server, where it is known.
 
     Raises:
         Unexpected: one of them was refused.
@@ -192,6 +203,8 @@ def summarize(point: Point, outcomes: Sequence[Outcome]) -> Row:
     seconds = max(ends) - min(begins)
     each = sum(end - begin for begin, end in zip(begins, ends, strict=True))
     latencies = [latency for one in outcomes for latency in one.chunk_seconds]
+    requests = len(latencies) + 2 * sum(one.retries + one.gave_up for one in outcomes)
+    twice = max((carried or 0) - confirmed - requests * HEAD, 0)
     completions = [one.completed for one in outcomes if one.completed is not None]
     return Row(
         point,
@@ -204,7 +217,7 @@ def summarize(point: Point, outcomes: Sequence[Outcome]) -> Row:
         chunk_p95=percentile(latencies, 95),
         chunk_p99=percentile(latencies, 99),
         complete=median(completions) if completions else None,
-        sent_twice=sum(one.sent_twice for one in outcomes),
+        sent_twice=sum(one.sent_twice for one in outcomes) if carried is None else twice,
         conflicts=sum(one.conflicts for one in outcomes),
         retries=sum(one.retries for one in outcomes),
         gave_up=sum(one.gave_up for one in outcomes),

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from bench.levels import command_of_this_environment, levels_there, place, serve
 from bench.lines import Lines, ProxiedLines
 from bench.machine import file_system, this_machine
 from bench.payload import MIB
-from bench.plan import PLANS, Plan, Step
+from bench.plan import PARTS, PLANS, Plan, Step
 from bench.processes import NotStarted
 from bench.rows import write_csv, write_json
 from bench.run import Measurer
@@ -49,6 +50,7 @@ CLIENT: Final = (
 @click.command()
 @click.option("--plan", type=click.Choice(list(PLANS)), default="quick", show_default=True)
 @click.option("--levels", default="", help="As 2,3.  [default: all that can be served]")
+@click.option("--parts", default="", help=f"As rtt,loss, of {', '.join(PARTS)}.  [default: all]")
 @click.option("--serve", multiple=True, metavar="LEVEL=COMMAND", help="Another command for a level.")
 @click.option("--folder", default=tempfile.gettempdir(), help="The disk that the servers write to.")
 @click.option("--results", default=str(BUILD), show_default=True, help="Where the results go.")
@@ -58,6 +60,7 @@ CLIENT: Final = (
 def main(  # noqa: PLR0917 - a command's options
     plan: str,
     levels: str,
+    parts: str,
     serve: tuple[str, ...],
     folder: str,
     results: str,
@@ -71,7 +74,7 @@ def main(  # noqa: PLR0917 - a command's options
         if use_netem and not netem.inside():
             netem.start_inside("bench.sweep", sys.argv[1:])
         commands = _commands(levels, serve)
-        chosen = PLANS[plan](sorted(commands))
+        chosen = replace(PLANS[plan](sorted(commands)), parts=_parts(parts))
         disk = Path(folder)
         if shutil.disk_usage(disk).free < ROOM:
             raise click.UsageError(f"less than {ROOM / MIB:,.0f} MiB are free in {disk}")
@@ -86,9 +89,9 @@ def main(  # noqa: PLR0917 - a command's options
                 disk=disk,
                 client=client,
             )
+            found = ceilings(chosen.calibration, chosen.clients)
             with measurer:
                 _carry_out(chosen, measurer, journal, console)
-            found = ceilings(chosen.calibration, chosen.clients)
     except netem.NoNetem as error:
         raise click.UsageError(str(error)) from error
     except (NotStarted, Unexpected) as error:
@@ -116,6 +119,13 @@ def main(  # noqa: PLR0917 - a command's options
     console.print(f"kept: {target}/sweep.csv, sweep.json, {', '.join(drawn)}")
     if file_system(disk) in ("tmpfs", "ramfs"):
         console.print(f"{disk} is in memory: nothing here says anything about a disk", style="yellow")
+
+
+def _parts(given: str) -> tuple[str, ...]:
+    wanted = tuple(part for part in given.split(",") if part) or PARTS
+    if unknown := set(wanted) - set(PARTS):
+        raise click.UsageError(f"--parts: {', '.join(sorted(unknown))} is none of {', '.join(PARTS)}")
+    return wanted
 
 
 def _commands(levels: str, serve: tuple[str, ...]) -> dict[int, str]:

@@ -34,7 +34,7 @@ def figure(rows: Sequence[Row], notes: dict[str, Any]) -> Figure:
     drawn.legend(
         *right.get_legend_handles_labels(),
         loc="outside lower center",
-        ncols=3,
+        ncols=len({row.point.level for row in mine}),
         title=f"8 MiB chunks; a slow client sends {shown(DRIP)}/s",
         title_fontsize=8.5,
     )

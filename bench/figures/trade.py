@@ -61,13 +61,13 @@ def _goodput(axes: Axes, curves: Sequence[LossCurve], cost: ServerCost) -> None:
             )
     axes.plot([], [], "*", color="0.3", markersize=11, label="the model's optimum")
     chunk_axis(axes, sizes)
-    axes.set_ylim(bottom=0)
     axes.set_ylabel("goodput of one upload, MiB/s")
     line = curves[0].line
     axes.set_title(
         f"A {line.bandwidth * 8 / 1e6:.0f} Mbit/s line, RTT {line.rtt * 1000:.0f} ms, that breaks", loc="left"
     )
-    axes.legend(loc="lower center", fontsize=8)
+    axes.set_ylim(0, mib(curves[0].line.bandwidth) * 1.35)
+    axes.legend(loc="upper left", ncols=2, fontsize=8)
 
 
 def _twice(axes: Axes, curves: Sequence[LossCurve], cost: ServerCost) -> None:
