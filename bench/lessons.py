@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import textwrap
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from bench.summary import LossCurve, article, cost_of, grid, loss_curves, main_l
 from bench.units import KIB, shown
 
 RESULTS: Final = Path(__file__).parent / "results"
+BUSY: Final = 0.1
 EIGHT: Final = 8 * MIB
 MBIT: Final = SLOW_LINE * 8 / 1e6
 
@@ -44,8 +46,10 @@ def benchmark_readme() -> str:
     parts = [conditions(notes), model_table(rows, notes), levels_table(rows)]
     peers = RESULTS / "peers.md"
     if peers.exists():
+        others = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))["others"]
         words = "Beside other servers: MiB/s while 8 MiB chunks move, as a share of nginx's in the same round"
-        parts.append(f"{words}:\n\n{peers.read_text(encoding='utf-8').strip()}")
+        quiet = "" if others < BUSY else f" (**other work used {others:.0%} of the machine**)"
+        parts.append(f"{words}{quiet}:\n\n{peers.read_text(encoding='utf-8').strip()}")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -104,9 +108,15 @@ def _about_loss(curves: Sequence[LossCurve]) -> list[str]:
             f"**A line that breaks makes a large chunk dear:** on {MBIT:.0f} Mbit/s with {some.per_gib:g} "
             f"cuts per GiB "
             f"the model's best size is {best / MIB:.1f} MiB, and what was measured was {told}, which sent "
-            f"{some.wasted.get(sizes[-1], math.inf):.0%} of the file twice."
+            f"{_lost(some.wasted.get(sizes[-1]))} for nothing."
         )
     ]
+
+
+def _lost(share: float | None) -> str:
+    if share is None:
+        return "everything"
+    return f"{share:.0%} of the file" if share < 2 else f"{share:.0f} times the file"
 
 
 def _about_progress() -> str:
@@ -137,7 +147,9 @@ def conditions(notes: dict[str, Any]) -> str:
     """What was measured where, and how quiet it was."""
     machine = notes["machine"]
     busy = notes["others"]
-    quiet = "the machine did nothing else" if busy < 0.1 else f"**other work used {busy:.0%} of the machine**"
+    quiet = (
+        "the machine did nothing else" if busy < BUSY else f"**other work used {busy:.0%} of the machine**"
+    )
     words = (
         f"`make bench`, {notes['date']}: {machine['cores']} cores, {machine['memory']} GiB, "
         f"{machine['file_system']}, Linux {machine['kernel']}, Python {machine['python']}; {quiet}; medians. "
