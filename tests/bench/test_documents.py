@@ -82,6 +82,7 @@ def test_the_same_rows_make_the_same_picture(tmp_path: Path, monkeypatch: pytest
 
 def test_a_run_becomes_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr("bench.plot.FIGURES", {"1-throughput": FIGURES["1-throughput"]})
     missing = CliRunner().invoke(publish.main, [str(tmp_path)])
     assert missing.exit_code == 2
     assert "there is no finished run" in missing.output
