@@ -58,6 +58,7 @@ $(LOCALSTACK)/.installed:
 	@$(LOCALSTACK)/bin/pip install --quiet --disable-pip-version-check "localstack-core[base-runtime]==4.9.2" \
 		"cbor2<5.8" "pyopenssl<25.3" "cryptography<46" "service_identity<25"
 	@touch $@
+
 bench: $(READY)           ## what chunk size and round-trip time cost, every level; goes on if interrupted
 	@$(BIN)/python -m bench.sweep $(ARGS)
 

@@ -38,9 +38,7 @@ COMMAND: Final = re.compile(r"\bupload-levels ([a-z]+)\b")
 
 FOLDERS: Final = ("shared", "level2_disk_chunks", "level3_s3_multipart")
 
-MADE_BY_A_SERVER: Final = ("incoming/", "objects/", "files/", "uploads/level2")
-"""Folders in a data folder, which the documents name as well."""
-NOT_IN_THE_REPOSITORY: Final = ("incoming/", "objects/", "uploads/level2", "build/")
+NOT_IN_THE_REPOSITORY: Final = ("incoming/", "objects/", "files/", "uploads/level2", "build/")
 """What servers and commands make, which the documents name as well."""
 
 # In two halves, so that this file does not hold what it forbids.
