@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from tests.s3.proxy import S3Proxy
 from tests.s3.rules import S3_MINIMUM, Rules
 from tests.s3.serving import serving
 from tests.s3.stores import LARGE_PARTS
+
+LONGEST_WAIT: Final = 30.0
+"""Seconds; half of what the proxy lets a client wait, and generous to a busy machine."""
 
 _seeds: Final = itertools.count(1)
 
@@ -43,12 +47,18 @@ class Arena:
 
     @contextmanager
     def broken_by(self, *faults: Fault) -> Iterator[None]:
-        """S3 is like this inside the context, and well again behind it. Every fault must have happened."""
+        """S3 is like this inside the context, and well again behind it.
+
+        Every fault must have happened, and no client may have waited for S3 much longer than the server was
+        told to: each try a second, and there are three.
+        """
+        began = time.monotonic()
         self.proxy.plan(*faults)
         try:
             yield
         finally:
             self.proxy.heal()
+        assert time.monotonic() - began < LONGEST_WAIT
         assert all(fault.happened for fault in faults), "the operation was never asked for"
 
 

@@ -240,7 +240,7 @@ def test_s3_that_is_away_when_the_server_starts(tmp_path: Path, bucket: Bucket) 
             level3.oracle(begin_upload(level3.server))
 
 
-def test_neighbours_in_the_bucket_are_left_alone(tmp_path: Path, bucket: Bucket) -> None:
+def test_neighbours_in_the_bucket_are_left_alone(tmp_path: Path, bucket: Bucket, strict: S3Proxy) -> None:
     """Other prefixes, one that begins like ours, and under ours what has no name of ours."""
     client, name = bucket.client, bucket.name
     keys = ["other/" + "a" * 32, "files-of-others/" + "b" * 32, "c" * 32, PREFIX + "read.me"]
@@ -249,10 +249,11 @@ def test_neighbours_in_the_bucket_are_left_alone(tmp_path: Path, bucket: Bucket)
     pending = {
         client.create_multipart_upload(Bucket=name, Key=f"{key}.part")["UploadId"]: key for key in keys
     }
-    with serving(tmp_path, bucket) as level3:
+    with serving(tmp_path, bucket, strict.url) as level3:
         upload = begin_upload(level3.server)
         upload.put()
         with level3.tomorrow() as uploads:
             sweep(uploads)
     assert set(bucket.objects()) == set(keys)
     assert {upload_id for _, upload_id in bucket.uploads()} == set(pending)
+    assert strict.rules.violations == [], "others' names are none of our business"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.expiry import sweep
 from tests.faults.faulty import COMMIT, GONE, Held, at_once, until, with_fault
 from tests.faults.hostile import assert_refused
 from tests.faults.test_races_chunk import SOON, send_the_rest_of_something_else
@@ -113,7 +114,9 @@ def test_an_upload_of_s3_that_no_session_knows(serve3: Serve3, bucket: Bucket) -
     level3 = serve3(**with_fault(f"after {STORE}.create 1 kill"))
     with pytest.raises(GONE):
         begin_upload(level3.server)
-    come_back(level3)  # sweeps when it starts
+    come_back(level3)
+    with level3.opened() as uploads:
+        sweep(uploads)
     ours = [key for key, _ in bucket.uploads() if key.startswith(PREFIX)]
     assert len(ours) == 1
     level3.no_orphans()

@@ -73,6 +73,10 @@ class Rules:
             match request.operation:
                 case Operation.UPLOAD_PART:
                     return self._check_part(request, upload)
+                case Operation.LIST_UPLOADS | Operation.LIST_OBJECTS if not request.query.get("prefix"):
+                    # The least-privilege policy of the README allows listing below a prefix and no other.
+                    self.violations.append(f"{request.operation} of the whole bucket")
+                    return None
                 case Operation.COMPLETE if upload is not None:
                     return self._check_complete(request, upload)
             return None
