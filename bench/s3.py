@@ -73,7 +73,7 @@ WAYS: Final = (
 @click.option("--rounds", default=5, show_default=True, help="Each way is measured once in every round.")
 @click.option("--folder", default=tempfile.gettempdir(), help="The disk that the embedded store writes to.")
 @click.option("--endpoint", help="Another store than the embedded one; keys from AWS_*, a bucket 'bench'.")
-@click.option("--results", default=str(Path(__file__).parent / "results"), help="Where the results go.")
+@click.option("--results", default="build/bench", show_default=True, help="Where the results go.")
 def main(rounds: int, folder: str, endpoint: str | None, results: str) -> None:
     """Measure level 3 against the bar. Exit code 1: it is missed; 2: nothing could be measured."""
     console = Console(width=None if sys.stdout.isatty() else 120)
