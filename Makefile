@@ -22,13 +22,13 @@ check: $(READY)           ## ruff, mypy --strict, import-linter, and TypeScript 
 	@node_modules/.bin/tsc --project shared/client
 
 cluster: $(READY)         ## two servers of level 3 behind nginx (ARGS="--sessions postgresql")
-	@$(BIN)/python -m cluster $(ARGS)
+	@$(BIN)/python -m level3_s3_multipart.cluster $(ARGS)
 
 rolling-restarts: $(READY)  ## restart the two twenty times under a load of uploads
-	@$(BIN)/python -m cluster.rolling $(ARGS)
+	@$(BIN)/python -m level3_s3_multipart.cluster.rolling $(ARGS)
 
 bench-sessions: $(READY)  ## the bookkeeping's cost with 100 and with 100,000 idle sessions
-	@$(BIN)/python -m cluster.bookkeeping $(ARGS)
+	@$(BIN)/python -m level3_s3_multipart.cluster.bookkeeping $(ARGS)
 
 level1 level2 level3: $(READY)   ## serve one level and print its address
 	@$(BIN)/upload-levels serve $(subst level,,$@) $(ARGS)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from cluster.postgresql import PostgreSqlServer
-from cluster.redis import RedisServer
+from level3_s3_multipart.cluster.postgresql import PostgreSqlServer
+from level3_s3_multipart.cluster.redis import RedisServer
 
 _running = ExitStack()
 _shared: dict[type, object] = {}

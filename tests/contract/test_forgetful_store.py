@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.redis import RedisServer
 from level2_disk_chunks.disk_store import DiskStore
+from level3_s3_multipart.cluster.redis import RedisServer
 from shared.catalogue import Catalogue
 from shared.errors import OffsetMismatch, SessionNotFound, StorageUnavailable, UploadLost
 from shared.finalizer import CatalogueFinalizer

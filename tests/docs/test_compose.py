@@ -14,8 +14,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from cluster.nginx import RIGHT, program
 from level3_s3_multipart import app
+from level3_s3_multipart.cluster.nginx import RIGHT, program
 from shared.commands.serve import serve
 from shared.settings import ENVIRONMENT_PREFIX, settings_from
 from tests.servers import REPOSITORY

@@ -20,7 +20,7 @@ DOCUMENTS: Final = (
     "CHANGELOG.md",
     "shared/PROTOCOL.md",
     "shared/client/README.md",
-    "cluster/README.md",
+    "level3_s3_multipart/cluster/README.md",
     "level1_single_request/README.md",
     "level2_disk_chunks/README.md",
     "level3_s3_multipart/README.md",

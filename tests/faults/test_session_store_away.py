@@ -11,9 +11,9 @@ from typing import Final
 
 import pytest
 
-from cluster.postgresql import PostgreSqlServer
-from cluster.redis import RedisServer
-from cluster.service import Service
+from level3_s3_multipart.cluster.postgresql import PostgreSqlServer
+from level3_s3_multipart.cluster.redis import RedisServer
+from level3_s3_multipart.cluster.service import Service
 from tests.conftest import Serve
 from tests.faults.faulty import until
 from tests.oracle import begin_upload, finished, no_orphans, oracle

@@ -177,7 +177,7 @@ def _command(judged: Run, folder: Path) -> list[str]:
         return [*COMMAND, "serve", str(judged.level), *where]
     # The store outlives them: what is killed and started again are the servers, and nginx.
     store = services.redis() if judged.shared == "redis" else services.postgresql()
-    pair = [sys.executable, "-m", "cluster", "--sessions", store.url_for(folder)]
+    pair = [sys.executable, "-m", "level3_s3_multipart.cluster", "--sessions", store.url_for(folder)]
     return [*pair, *where, "--server-ports", "0", "0", "--"]
 
 

@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from cluster.load import Load
-from cluster.nginx import RIGHT, WRONG, Nginx
-from cluster.pair import STORES, Pair
+from level3_s3_multipart.cluster.load import Load
+from level3_s3_multipart.cluster.nginx import RIGHT, WRONG, Nginx
+from level3_s3_multipart.cluster.pair import STORES, Pair
 from shared.uploader.errors import ServerRefused
 from shared.uploader.listing import list_files
 from shared.uploader.state import SessionFiles

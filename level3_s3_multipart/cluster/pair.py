@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
-from cluster.nginx import Nginx
-from cluster.postgresql import PostgreSqlServer
-from cluster.redis import RedisServer
-from cluster.service import Service, free_port
+from level3_s3_multipart.cluster.nginx import Nginx
+from level3_s3_multipart.cluster.postgresql import PostgreSqlServer
+from level3_s3_multipart.cluster.redis import RedisServer
+from level3_s3_multipart.cluster.service import Service, free_port
 from shared.commands.server_process import LevelServer
 
 STORES: Final[dict[str, type[RedisServer | PostgreSqlServer]]] = {

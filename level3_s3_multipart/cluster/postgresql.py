@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from cluster.service import Service, clean_environment
+from level3_s3_multipart.cluster.service import Service, clean_environment
 
 
 class PostgreSqlServer(Service):

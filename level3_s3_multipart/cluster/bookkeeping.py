@@ -1,4 +1,4 @@
-"""`python -m cluster.bookkeeping`: what a request's bookkeeping costs, with few and with many idle sessions.
+"""What a request's bookkeeping costs, with few and with many idle sessions: `make bench-sessions`.
 
 Talks to the session stores themselves, not over HTTP: this is about their indices, and a server around them
 would only add noise. Every operation is measured in turns on two stores of the same kind, one with 100 idle
@@ -21,8 +21,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cluster.postgresql import PostgreSqlServer
-from cluster.redis import RedisServer
+from level3_s3_multipart.cluster.postgresql import PostgreSqlServer
+from level3_s3_multipart.cluster.redis import RedisServer
 from shared.allowance import Allowance
 from shared.ports import SessionStore
 from shared.session import Session, State

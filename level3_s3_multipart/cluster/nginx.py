@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from cluster.service import Service
+from level3_s3_multipart.cluster.service import Service
 
 HERE: Final = Path(__file__).parent
 RIGHT: Final = HERE / "nginx.conf"

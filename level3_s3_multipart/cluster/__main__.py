@@ -1,4 +1,4 @@
-"""`python -m cluster`: two servers behind nginx until Ctrl-C."""
+"""`python -m level3_s3_multipart.cluster`: two servers behind nginx until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cluster.pair import Pair
+from level3_s3_multipart.cluster.pair import Pair
 
 
 @click.command()

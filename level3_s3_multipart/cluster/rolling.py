@@ -1,4 +1,4 @@
-"""`python -m cluster.rolling`: twenty restarts under a load of uploads; nobody may lose anything.
+"""`make rolling-restarts`: twenty restarts under a load of uploads; nobody may lose anything.
 
 A server is sent SIGTERM and replaced by a new process, then the other one, and so on, while clients send file
 after file through nginx. Ends with exit code 1 if a client failed, if a confirmed byte was taken back, if a
@@ -15,8 +15,8 @@ from typing import Final
 
 import click
 
-from cluster.load import CHUNKS_A_FILE, Load
-from cluster.pair import STORES, Pair
+from level3_s3_multipart.cluster.load import CHUNKS_A_FILE, Load
+from level3_s3_multipart.cluster.pair import STORES, Pair
 from shared.uploader.listing import list_files
 
 GONE_WITHIN: Final = 10.0

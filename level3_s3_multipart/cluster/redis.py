@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cluster.service import Service
+from level3_s3_multipart.cluster.service import Service
 
 
 class RedisServer(Service):
