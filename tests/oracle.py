@@ -21,6 +21,7 @@ from level2_disk_chunks.app import create_app
 from shared.background import BACKGROUND
 from shared.expiry import sweep
 from shared.finalizer import CatalogueFinalizer
+from shared.measured import MeasuredFinalizer
 from shared.settings import settings_from
 from shared.uploads import Uploads
 from tests.raw_http import Answer, Connection, exchange, exchange_json, head
@@ -224,8 +225,9 @@ def opened(server: Server) -> Iterator[Uploads]:
         yield uploads
     finally:
         uploads.sessions.close()
-        assert isinstance(uploads.finalizer, CatalogueFinalizer)
-        uploads.finalizer.catalogue.close()
+        assert isinstance(uploads.finalizer, MeasuredFinalizer)
+        assert isinstance(uploads.finalizer.finalizer, CatalogueFinalizer)
+        uploads.finalizer.finalizer.catalogue.close()
 
 
 @contextmanager
