@@ -191,7 +191,12 @@ class S3Store:
     def _complete_nothing(self, session: Session) -> None:
         """A file of no bytes has no parts, and S3 completes no upload without parts."""
         at = self._bucket.at(session.session_id)
-        self._client.put_object(**at, Body=b"", Metadata={MARK: session.session_id})
+        try:
+            self._client.put_object(**at, Body=b"", Metadata={MARK: session.session_id})
+        except (ClientError, BotoCoreError):
+            # Its answer may have been lost, and then the upload would stay behind for a sweep.
+            if not self._is_complete(session):
+                raise
         self._client.abort_multipart_upload(**at, UploadId=session.storage)
 
     def _is_complete(self, session: Session) -> bool:
