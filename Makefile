@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 NPM    ?= npm
 READY  := $(VENV)/.installed
 
-.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 bench-disk docs bench-client bench-s3 faults-s3 test-localstack screenshots conformance-table format clean bench bench-full bench-peers bench-docs packages
+.PHONY: cluster rolling-restarts bench-sessions demo test check level1 level2 level3 level4 bench-disk docs bench-client bench-s3 faults-s3 test-localstack screenshots conformance-table format clean bench bench-full bench-peers bench-docs packages
 
 demo: $(READY)            ## start every level and take the tour (ARGS=--once ends by itself)
 	@$(BIN)/upload-levels tour $(ARGS)
@@ -30,7 +30,7 @@ rolling-restarts: $(READY)  ## restart the two twenty times under a load of uplo
 bench-sessions: $(READY)  ## the bookkeeping's cost with 100 and with 100,000 idle sessions
 	@$(BIN)/python -m level3_s3_multipart.cluster.bookkeeping $(ARGS)
 
-level1 level2 level3: $(READY)   ## serve one level and print its address
+level1 level2 level3 level4: $(READY)   ## serve one level and print its address
 	@$(BIN)/upload-levels serve $(subst level,,$@) $(ARGS)
 
 bench-disk: $(READY)      ## level 2 beside nginx and @tus/server, same disk, same run

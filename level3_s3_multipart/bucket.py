@@ -132,7 +132,7 @@ def _check(bucket: Bucket, *, may_create: bool) -> None:
         if code_of(error) not in ABSENT:
             log.warning("S3 does not let us look at bucket %r: %s", bucket.name, error)
         elif may_create:
-            bucket.client.create_bucket(Bucket=bucket.name)
+            _create(bucket)
         else:
             raise SettingError(f"there is no bucket {bucket.name!r}; make it, or see --s3-bucket") from error
     except NoCredentialsError as error:
@@ -141,6 +141,15 @@ def _check(bucket: Bucket, *, may_create: bool) -> None:
         ) from error
     except BotoCoreError as error:
         log.warning("S3 does not answer yet: %s", error)
+
+
+def _create(bucket: Bucket) -> None:
+    """Make the bucket, unless another process has done so in the same moment."""
+    try:
+        bucket.client.create_bucket(Bucket=bucket.name)
+    except ClientError as error:
+        if code_of(error) not in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
+            raise
 
 
 def ca_bundle() -> str | None:

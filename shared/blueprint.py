@@ -17,6 +17,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
 from shared import wire
+from shared.admission import EVERYBODY, Admission
 from shared.body import VerifiedBody, chunk_body
 from shared.capabilities import Capabilities
 from shared.errors import InvalidRequest, UnsupportedMediaType, UploadError
@@ -33,10 +34,12 @@ def upload_blueprint(
     finalizations: Finalizations,
     capabilities: Callable[[], Capabilities],
     silence: float,
+    admission: Callable[[], Admission] = lambda: EVERYBODY,
 ) -> Blueprint:
     """The routes of levels 2 to 4.
 
     Args:
+        admission: who begins an upload; called inside the request, before its body is read.
         capabilities: called inside a request, where addresses can be built.
         silence: seconds a client may say nothing inside a body.
     """
@@ -49,7 +52,8 @@ def upload_blueprint(
 
     @routes.post("/upload/init")
     def init() -> ResponseReturnValue:
-        session = uploads.init(wire.parse_init(json_body()))
+        admitted = admission()
+        session = uploads.init(admitted.admit(wire.parse_init(json_body())))
         response = jsonify(wire.init_json(session))
         response.status_code = HTTPStatus.CREATED
         response.headers["Location"] = url_for("upload.show_session", session_id=session.session_id)

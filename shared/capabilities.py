@@ -98,3 +98,33 @@ def chunked_capabilities(
         return Capabilities(level, claims, limits.max_file_size, links, limits, session_ttl)
 
     return capabilities
+
+
+def service_capabilities(
+    level: int, limits: Limits, session_ttl: float, *, durable: bool, shared: bool, application: str
+) -> Callable[[], Capabilities]:
+    """What level 4's service says of itself: whatever is about files and owners, the application answers.
+
+    Args:
+        session_ttl: seconds.
+        durable, shared: as for :func:`chunked_capabilities`.
+        application: its address, without a path.
+    """
+
+    def capabilities() -> Capabilities:
+        links = Links(
+            upload=url_for("upload.show_capabilities"),
+            files=f"{application}/files",
+            preflight=f"{application}/upload/preflight",
+            ticket=f"{application}/tickets",
+        )
+        further = {"durable-sessions": durable, "several-servers": shared}
+        claims = (
+            *CHUNKED_CLAIMS,
+            "tickets",
+            "callback",
+            *(claim for claim, holds in further.items() if holds),
+        )
+        return Capabilities(level, claims, limits.max_file_size, links, limits, session_ttl)
+
+    return capabilities

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Connection,
     Double,
     Index,
     Integer,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     insert,
     select,
 )
@@ -62,6 +64,14 @@ RECORD: Final = tuple(
 """The columns of a :class:`~shared.files.FileRecord`, in its order."""
 
 
+Also = Callable[[Connection, FileRecord], object]
+"""What else belongs to making a record: it happens in the same transaction, or neither does."""
+
+
+class OverQuota(Exception):
+    """The owner's files leave no room for this one. What that means to an upload is the caller's business."""
+
+
 class Catalogue:
     """The records of finished files, in a database that several processes may share.
 
@@ -87,12 +97,20 @@ class Catalogue:
         fingerprint: str,
         location: str,
         now: float,
+        *,
+        quota: int | None = None,
+        also: Also | None = None,
     ) -> tuple[FileRecord, bool]:
         """Make the record of a finished upload, unless there is one.
 
         Args:
             size: bytes.
             now: seconds since the epoch.
+            quota: bytes that the owner's files may have together; None: no limit.
+            also: called when the record is new.
+
+        Raises:
+            OverQuota: nothing was recorded.
 
         Returns:
             The record, and whether it is a duplicate: another upload of the same owner had brought the same
@@ -100,8 +118,16 @@ class Catalogue:
         """
         file = FileRecord(secrets.token_urlsafe(16), file_name, size, mime_type, fingerprint, now)
         row = asdict(file) | {"owner": owner, "location": location, "session_id": session_id}
+
+        def make(connection: Connection) -> None:
+            if quota is not None and _used(connection, owner) + size > quota:
+                raise OverQuota
+            connection.execute(insert(FILES), row)
+            if also is not None:
+                also(connection, file)
+
         try:
-            self._database.write(lambda connection: connection.execute(insert(FILES), row))
+            self._database.write(make)
         except Conflict as conflict:
             if mine := self.recorded(session_id):
                 return mine, False
@@ -148,6 +174,11 @@ class Catalogue:
         following = make_cursor(shown[-1].seq) if len(rows) > limit else None
         return [FileRecord(*row[:-1]) for row in shown], following
 
+    def used(self, owner: str) -> int:
+        """Bytes of all the owner's files."""
+        with self._database.reading() as connection:
+            return _used(connection, owner)
+
     def owns(self, location: str) -> bool:
         """Whether the object at ``location`` is a finished file."""
         return self._one(FILES.c.location == location) is not None
@@ -171,11 +202,25 @@ def open_catalogue(url: str, folder: Path) -> Catalogue:
     Raises:
         SettingError: no such database.
     """
+    return Catalogue(catalogue_url(url, folder))
+
+
+def catalogue_url(url: str, folder: Path) -> str:
+    """The same, as the address of the database: for what else is kept beside the records.
+
+    Raises:
+        SettingError: no such database.
+    """
     if url == "sqlite":
-        return Catalogue(f"sqlite:///{folder.absolute() / 'catalogue.sqlite3'}")
+        return f"sqlite:///{folder.absolute() / 'catalogue.sqlite3'}"
     if url.startswith(("sqlite:///", "postgresql://")):
-        return Catalogue(url)
+        return url
     raise SettingError(f"catalogue is sqlite, sqlite:///PATH or postgresql://…, not {url!r}")
+
+
+def _used(connection: Connection, owner: str) -> int:
+    total = select(func.coalesce(func.sum(FILES.c.file_size), 0)).where(FILES.c.owner == owner)
+    return int(connection.execute(total).scalar_one())
 
 
 def make_cursor(seq: int) -> str:

@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "put": "shared.commands.put",
     "ls": "shared.commands.get",
     "get": "shared.commands.get",
+    "callbacks": "shared.commands.callbacks",
     "conformance": "tests.conformance.command",
     "tour": "shared.commands.tour",
     "relay": "shared.commands.relay",

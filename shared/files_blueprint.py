@@ -27,6 +27,15 @@ Address = Callable[[FileRecord, str], str]
 OWNER = ""
 """Levels 1 to 3 know no users: every file has the same owner."""
 
+Owner = Callable[[], str]
+"""Whose files a request is about; called inside the request."""
+
+
+def everybody() -> str:
+    """The owner where there are no users."""
+    return OWNER
+
+
 PROTECTED = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -35,18 +44,21 @@ PROTECTED = {
 """A file may be somebody's HTML or SVG: it is saved, never shown, and runs nothing."""
 
 
-def files_blueprint(catalogue: Catalogue, read: Read, elsewhere: Address | None = None) -> Blueprint:
+def files_blueprint(
+    catalogue: Catalogue, read: Read, elsewhere: Address | None = None, owner: Owner = everybody
+) -> Blueprint:
     """The routes under `/files`, at every level.
 
     Args:
         elsewhere: if given, downloads are sent there instead of through this server.
+        owner: whose files a request is about.
     """
     routes = Blueprint("files", __name__)
 
     @routes.get("/files")
     def list_files() -> ResponseReturnValue:
         limit = wire.parse_limit(request.args.get("limit"))
-        records, following = catalogue.page(OWNER, limit, request.args.get("after"))
+        records, following = catalogue.page(owner(), limit, request.args.get("after"))
         return fresh(jsonify(files=[wire.file_json(record) for record in records], next=following))
 
     @routes.get("/files/<file_id>")
@@ -63,7 +75,7 @@ def files_blueprint(catalogue: Catalogue, read: Read, elsewhere: Address | None 
         return content_response(record, lambda start, stop: read(location, start, stop))
 
     def found(file_id: str) -> tuple[FileRecord, str]:
-        entry = catalogue.get(file_id, OWNER)
+        entry = catalogue.get(file_id, owner())
         if entry is None:
             raise FileNotFound
         return entry
@@ -71,14 +83,15 @@ def files_blueprint(catalogue: Catalogue, read: Read, elsewhere: Address | None 
     return routes
 
 
-def preflight_blueprint(catalogue: Catalogue) -> Blueprint:
+def preflight_blueprint(catalogue: Catalogue, owner: Owner = everybody) -> Blueprint:
     """`POST /upload/preflight`: answered by whoever owns the records (article, "Deduplication")."""
     routes = Blueprint("preflight", __name__)
 
     @routes.post("/upload/preflight")
     def preflight() -> ResponseReturnValue:
+        asker = owner()
         asked = wire.parse_preflight(json_body())
-        record = catalogue.find(OWNER, asked.fingerprint, asked.file_size)
+        record = catalogue.find(asker, asked.fingerprint, asked.file_size)
         if record is None:
             return fresh(jsonify(exists=False))
         return fresh(jsonify(exists=True, file=wire.file_json(record)))

@@ -74,6 +74,8 @@ def from_upload_error(error: UploadError) -> Response:
     response = problem(status, error.code, error.title, error.detail, **more)
     if error.uploaded_bytes is not None:
         response.headers[OFFSET_HEADER] = str(error.uploaded_bytes)
+    if isinstance(error, errors.Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return response

@@ -70,7 +70,7 @@ class _Application(BaseApplication):
         descriptors = _raise_descriptor_limit()
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         for name, value in {
-            "bind": f"{host}:{settings.port_for(self._level)}",
+            "bind": f"{host}:{settings.listening_port(self._level)}",
             "worker_class": UploadWorker,
             "workers": 1,
             "threads": settings.threads,

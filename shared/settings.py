@@ -30,6 +30,7 @@ CHOICES: Final = {
     "downloads": ("stream", "redirect"),
     "log_format": ("text", "json"),
     "log_level": ("auto", "debug", "info", "warning", "error"),
+    "only": ("both", "service", "application"),
 }
 """Settings that are one of a few words."""
 
@@ -102,7 +103,7 @@ class Settings:
         "", "MIME types accepted, comma-separated, read from the bytes; empty: all."
     )
     complete_wait: float = _setting(10.0, "How long 'complete' waits for finalization before 202.", "time")
-    lease: float = _setting(10.0, "Silence after which a server's finalizations are taken over.", "time")
+    lease: float = _setting(10.0, "Silence after which what a server finalizes is taken over.", "time")
     retry_for: float = _setting(24 * 3600.0, "How long a failing finalization is retried, at least.", "time")
     read_timeout: float = _setting(30.0, "How long a client may be silent before it is cut off.", "time")
     threads: int = _setting(1024, "Requests served at once; threads are started when needed.", "count")
@@ -140,18 +141,53 @@ class Settings:
     metrics: str = _setting(
         "", "Address and port to show metrics at, such as 127.0.0.1:9102; empty: nowhere."
     )
+    only: Literal["both", "service", "application"] = _setting(
+        "both", "Level 4: start both halves, or only the service or the application."
+    )
+    application_port: int | None = _setting(
+        None, "Level 4: the application's port.  [default: the one after the service's]", "count"
+    )
+    service_url: str = _setting("", "Level 4: the service as browsers reach it.  [default: host and port]")
+    application_url: str = _setting(
+        "", "Level 4: the application as browsers reach it.  [default: host and application-port]"
+    )
+    callback_url: str = _setting(
+        "", "Level 4: where the service calls.  [default: application-url and /internal/finalize]"
+    )
+    callback_timeout: float = _setting(30.0, "Level 4: how long the service waits for an answer.", "time")
+    allowed_origins: str = _setting(
+        "", "Level 4: origins whose pages may upload, comma-separated.  [default: the application's]"
+    )
+    ticket_secrets_file: str = _setting("", "Level 4: file with the secrets of tickets, newest first.")
+    callback_secrets_file: str = _setting("", "Level 4: file with the secrets of callbacks, newest first.")
+    ticket_lifetime: float = _setting(15 * 60.0, "Level 4: how long a ticket opens uploads.", "time")
+    owner_quota: int = _setting(1024 * 1024 * MIB, "Level 4: what one owner may store altogether.", "size")
+    demo_owner: str = _setting(
+        "demo", "Level 4: whom the application, which has no login, takes everybody for."
+    )
+    staging_bucket: str = _setting("", "Level 4: bucket of staged objects; empty: s3-bucket.")
+    staging_prefix: str = _setting("staged/", "Level 4: begins every staged key.")
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise SettingError(f"{name.replace('_', '-')} is {' or '.join(choices)}")
-        if not self.s3_prefix.strip("/"):
-            # Sweeping removes what nobody knows below the prefix: without one, that is the whole bucket.
-            raise SettingError("s3-prefix must not be empty")
+        for name in ("s3_prefix", "staging_prefix"):
+            if not getattr(self, name).strip("/"):
+                # Sweeping removes what nobody knows below the prefix: without one, that is the whole bucket.
+                raise SettingError(f"{name.replace('_', '-')} must not be empty")
         if self.on_shutdown not in ("auto", "keep", "abort"):
             raise SettingError(f"on-shutdown is auto, keep or abort, not {self.on_shutdown!r}")
         self.metrics_address()
-        for name in ("session_ttl", "sweep_interval", "read_timeout", "lease", "s3_timeout"):
+        for name in (
+            "session_ttl",
+            "sweep_interval",
+            "read_timeout",
+            "lease",
+            "s3_timeout",
+            "ticket_lifetime",
+            "callback_timeout",
+        ):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name.replace('_', '-')} must be longer than nothing")
         for name in ("threads", "max_sessions"):
@@ -214,6 +250,16 @@ class Settings:
         if not host or not port.isdecimal() or not port.isascii() or not 0 <= int(port) < 2**16:
             raise SettingError(f"metrics is an address and a port, 127.0.0.1:9102, not {self.metrics!r}")
         return host.strip("[]"), int(port)
+
+    def application_port_for(self, level: int) -> int:
+        """The port of level 4's application: the one asked for, or the one after the service's."""
+        if self.application_port is not None:
+            return self.application_port
+        return self.port_for(level) + 1 if self.port != 0 else 0
+
+    def listening_port(self, level: int) -> int:
+        """The port that this process listens on."""
+        return self.application_port_for(level) if self.only == "application" else self.port_for(level)
 
 
 SETTINGS: Final[tuple[Field[Any], ...]] = fields(Settings)

@@ -260,19 +260,6 @@ class Uploads:
         """Hold on to a session that this process is finalizing."""
         self.sessions.replace(claimed, replace(claimed, lease_until=self.clock() + self.lifetimes.lease))
 
-    def send_again(self, session_id: str) -> Session | None:
-        """An operator's word: finalize as if no try had failed, at once. None: it changed meanwhile, or is
-        not in finalization.
-
-        Raises:
-            SessionNotFound
-        """
-        session = self.status(session_id)
-        again = session.due_again()
-        if session.state is not State.FINALIZING or not self.sessions.replace(session, again):
-            return None
-        return again
-
     def _postpone(self, claimed: Session, error: Exception) -> None:
         """Store that a try failed and when the next one is due. If that fails too, the lease runs out and
         the next try comes all the same."""
@@ -357,6 +344,14 @@ class Uploads:
         log.error("session %.6s…: its stored bytes are gone; giving it up", session.session_id)
         if self.sessions.delete(session):
             self.store.abort(session.session_id, session.storage)
+
+
+def send_again(sessions: SessionStore, session: Session) -> bool:
+    """An operator's word: whichever process looks next finalizes ``session`` as if no try had failed.
+
+    False: it has changed meanwhile, or is not in finalization.
+    """
+    return session.state is State.FINALIZING and sessions.replace(session, session.due_again())
 
 
 def refused_or(session: Session) -> Session:

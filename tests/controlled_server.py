@@ -58,7 +58,7 @@ class ControlledServer:
         while time.monotonic() < deadline and process.poll() is None:
             if (line := ready.read_text()).endswith("\n"):
                 process.returncode = 0  # it goes on without us; nobody here waits for it
-                return line.split()[-1]
+                return line.splitlines()[0].split()[-1]
             time.sleep(0.02)
         raise RuntimeError(f"not ready: {log.read_text()[-2000:]}")
 

@@ -96,6 +96,14 @@ class Server:
         """The process that answers requests."""
         return self._family[-1]
 
+    def leave_out(self, *names: str) -> None:
+        """Forget processes that it has started and that others use too, by words of their command line."""
+        self._family = [
+            process
+            for process in self._family
+            if not any(name in " ".join(_command(process)) for name in names)
+        ]
+
     def kill(self) -> None:
         """SIGKILL to all of it at once: no handler runs, nothing is flushed, locks fall with the process."""
         self.signal_all(signal.SIGKILL)
@@ -154,6 +162,14 @@ class Server:
                 raise DidNotStart(self.log.read_text(errors="replace")[-4000:])
             line += data
         return line.decode().strip()
+
+
+def _command(process: psutil.Process) -> Sequence[str]:
+    """Its command line; nothing once it is gone."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return ()
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -14,6 +14,7 @@ LEVELS: Final = {
     "1": "level1_single_request.app",
     "2": "level2_disk_chunks.app",
     "3": "level3_s3_multipart.app",
+    "4": "level4_dedicated_service.app",
 }
 """Named, not imported: what is shared never imports a level, and level 1 starts without level 3's SDK."""
 
@@ -40,6 +41,9 @@ def serve(level: str, **given: str | None) -> None:
         settings = settings_from(os.environ, given)
     except SettingError as error:
         raise click.UsageError(str(error)) from error
+    if level == "4" and settings.only == "both":
+        importlib.import_module("level4_dedicated_service.both").serve_both(settings, given)
+        return
     from shared.server import serve as run  # noqa: PLC0415 - `put` and `ls` need no server
 
     create_app = importlib.import_module(LEVELS[level]).create_app

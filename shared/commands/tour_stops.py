@@ -142,9 +142,18 @@ def _count(folder: Path) -> int:
     return sum(not path.name.startswith(".") for path in folder.iterdir()) if folder.exists() else 0
 
 
+def called_back(stage: Stage) -> Row:
+    """The same bad day, with two processes to be killed; nothing stays staged once the application has it."""
+    staged = stage.server.data / "level4" / "s3" / "uploads" / "staged"
+    row = cut_and_killed(stage)
+    stage.expect("nothing is left staged: the application has its own copy", 0, _count(staged))
+    return row
+
+
 STOPS: Final = (
     Stop(1, "a single request", single_request),
     Stop(2, "chunks on local disk", cut_and_killed),
     Stop(3, "chunks onto S3 (an embedded one, rclone)", onto_object_storage),
+    Stop(4, "a dedicated service, which calls the application back", called_back),
 )
 """Every level that exists, in order."""

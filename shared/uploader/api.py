@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from shared.uploader.errors import Interrupted
 from shared.uploader.http import Http
+from shared.uploader.tickets import Tickets
 from shared.uploader.wire import (
     Capabilities,
     RemoteFile,
@@ -56,13 +57,15 @@ class UploadApi:
 
     http: Http
     capabilities: Capabilities
+    tickets: Tickets
 
     def preflight(self, fingerprint: str, file_size: int) -> RemoteFile | None:
         """Whether the server has these bytes already (article, "Fingerprinting and deduplication")."""
         if self.capabilities.preflight is None:
             return None
-        asked = {"fingerprint": fingerprint, "fileSize": file_size}
-        body = self.http.ask("POST", self.capabilities.preflight, document=asked).body
+        body = self._ask_admitted(
+            self.capabilities.preflight, {"fingerprint": fingerprint, "fileSize": file_size}
+        )
         if body.get("exists") is not True:
             return None
         return file_from(_object(body, "file"))
@@ -76,7 +79,7 @@ class UploadApi:
             declared["fingerprint"] = fingerprint
         if chunk_size is not None:
             declared["chunkSize"] = chunk_size
-        return session_from(self.http.ask("POST", f"{self.capabilities.upload}/init", document=declared).body)
+        return session_from(self._ask_admitted(f"{self.capabilities.upload}/init", declared))
 
     def status(self, session_id: str) -> Progress:
         """Where are we?"""
@@ -103,6 +106,12 @@ class UploadApi:
         if answer.status == 202:  # noqa: PLR2004 - Accepted
             return Completion(None, answer.retry_after)
         return Completion(file_from(_object(answer.body, "file")), None)
+
+    def _ask_admitted(self, address: str, document: Mapping[str, object]) -> Mapping[str, object]:
+        """The two requests that begin something; level 4 wants a ticket with them."""
+        return self.tickets.with_one(
+            lambda headers: self.http.ask("POST", address, document=document, headers=headers).body
+        )
 
     def _address(self, session_id: str) -> str:
         return f"{self.capabilities.upload}/{quote(session_id, safe='')}"

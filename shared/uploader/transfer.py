@@ -111,6 +111,8 @@ class Transfer:
                     status=HTTPStatus.UNPROCESSABLE_ENTITY,
                     problem_code=session.problem_code,
                 )
+            case "finalizing" if session.problem_code:
+                raise StillFinalizing(session.problem_detail, resumable=True)
             case "finalizing":
                 self._wait_for_finalization(progress.retry_after)
                 return None

@@ -20,8 +20,9 @@ from shared.uploader.observer import Observer
 from shared.uploader.retry import Patience, RetryRules, Timing
 from shared.uploader.source import SourceFile
 from shared.uploader.state import SessionFiles, StateStore, StoredSession, default_state_folder, session_key
+from shared.uploader.tickets import Tickets
 from shared.uploader.transfer import Attempt, Transfer
-from shared.uploader.wire import RemoteFile, RemoteSession
+from shared.uploader.wire import Capabilities, RemoteFile, RemoteSession
 
 GONE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 Ending = Literal["sent", "resumed", "already-there"]
@@ -112,7 +113,7 @@ class Uploader:
                 tally.bytes_sent = source.size
                 self._observer.on_progress(source.size, source.size)
             else:
-                file, there = self._in_chunks(UploadApi(self._http, found), attempt)
+                file, there = self._in_chunks(self._api(found), attempt)
         return Result(
             file=file,
             how="already-there" if there else "resumed" if tally.resumed_at else "sent",
@@ -123,6 +124,9 @@ class Uploader:
             conflicts=tally.conflicts,
             retries=patience.retries,
         )
+
+    def _api(self, found: Capabilities) -> UploadApi:
+        return UploadApi(self._http, found, Tickets(self._http, found.ticket))
 
     def _in_chunks(self, api: UploadApi, attempt: Attempt) -> tuple[RemoteFile, bool]:
         """The file, and whether it was there before."""

@@ -22,7 +22,7 @@ class Capabilities:
         level: which of the four levels answers.
         chunk_size: default chunk size in bytes; ``None`` when the server takes a file in one request only.
         max_file_size: bytes.
-        upload, files, preflight: absolute addresses; ``preflight`` is ``None`` where there is none.
+        upload, files, preflight, ticket: absolute addresses; the last two are ``None`` where there is none.
     """
 
     level: int
@@ -31,6 +31,7 @@ class Capabilities:
     upload: str
     files: str
     preflight: str | None
+    ticket: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def capabilities_from(body: Mapping[str, object], address: str) -> Capabilities:
     """
     links = _member(body, "links", dict)
     chunk_size = body.get("chunkSize")
-    preflight = links.get("preflight")
+    preflight, ticket = links.get("preflight"), links.get("ticket")
     return Capabilities(
         level=_member(body, "level", int),
         chunk_size=None if chunk_size is None else _count(_member(body, "chunkSize", dict), "default", 1),
@@ -92,6 +93,7 @@ def capabilities_from(body: Mapping[str, object], address: str) -> Capabilities:
         upload=urljoin(address, _member(links, "upload", str)),
         files=urljoin(address, _member(links, "files", str)),
         preflight=urljoin(address, preflight) if isinstance(preflight, str) else None,
+        ticket=urljoin(address, ticket) if isinstance(ticket, str) else None,
     )
 
 

@@ -23,7 +23,7 @@ from shared.ports import Accepted, Rejected, SessionStore, StagedObject
 from shared.session import NEVER, Session, State
 from shared.sessions.memory import MemorySessionStore
 from shared.sessions.sql import SqlSessionStore
-from shared.uploads import Lifetimes, NewUpload, Uploads
+from shared.uploads import Lifetimes, NewUpload, Uploads, send_again
 from shared.wire import session_json
 
 DAY: Final = 24 * 3600.0
@@ -262,11 +262,12 @@ def test_after_a_day_the_session_waits_for_an_operator(world: World, sessions: s
         uploads.complete(session_id)
 
     world.application.behaviour = lambda: None
-    again = uploads.send_again(session_id)
-    assert again is not None
+    assert send_again(uploads.sessions, session)
+    assert not send_again(uploads.sessions, session), "it has changed"
+    again = uploads.status(session_id)
     assert (again.attempts, again.last_error) == (0, "the application is away")
     assert uploads.finalize(session_id).state is State.COMPLETED
-    assert uploads.send_again(session_id) is None
+    assert not send_again(uploads.sessions, uploads.status(session_id))
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])

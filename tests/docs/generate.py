@@ -73,6 +73,9 @@ GENERATED: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "level3_s3_multipart/README.md": {
         "diff": lambda: difference("level2_disk_chunks/app.py", "level3_s3_multipart/app.py")
     },
+    "level4_dedicated_service/README.md": {
+        "diff": lambda: difference("level3_s3_multipart/app.py", "level4_dedicated_service/upload_service.py")
+    },
     "tests/conformance/README.md": {"afternoon": afternoon.chapter, "mutations": mutations.table},
 }
 

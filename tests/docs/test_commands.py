@@ -17,6 +17,7 @@ DOCUMENTS: Final = (
     "level2_disk_chunks/README.md",
     "level3_s3_multipart/README.md",
     "bench/README.md",
+    "level4_dedicated_service/README.md",
 )
 OTHERS: Final = ("ARCHITECTURE.md", "shared/PROTOCOL.md")
 

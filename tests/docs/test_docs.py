@@ -25,6 +25,7 @@ DOCUMENTS: Final = (
     "level2_disk_chunks/README.md",
     "level3_s3_multipart/README.md",
     "bench/README.md",
+    "level4_dedicated_service/README.md",
 )
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE: Final = re.compile(r"`([^`\n]+)`")
@@ -36,7 +37,7 @@ TARGET: Final = re.compile(r"\bmake ([a-z][a-z0-9-]*)")
 MAKEFILE_TARGET: Final = re.compile(r"^([a-z0-9 -]+):(?!=)", re.MULTILINE)
 COMMAND: Final = re.compile(r"\bupload-levels ([a-z]+)\b")
 
-FOLDERS: Final = ("shared", "level2_disk_chunks", "level3_s3_multipart")
+FOLDERS: Final = ("shared", "level2_disk_chunks", "level3_s3_multipart", "level4_dedicated_service")
 
 NOT_IN_THE_REPOSITORY: Final = ("incoming/", "objects/", "files/", "uploads/level2", "build/")
 """What servers and commands make, which the documents name as well."""
