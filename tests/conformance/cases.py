@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.conformance.case import Case
 from tests.conformance.sections import (
+    callback,
     cancel,
     capabilities,
     chunk,
@@ -23,6 +24,7 @@ from tests.conformance.sections import (
     several_servers,
     shutdown,
     single_request,
+    tickets,
 )
 
 SECTIONS: Final = tuple(
@@ -45,6 +47,8 @@ SECTIONS: Final = tuple(
         errors,
         files,
         single_request,
+        tickets,
+        callback,
     )
 )
 

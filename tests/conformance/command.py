@@ -15,6 +15,7 @@ from tests.conformance.hooks import HOOKS, Hooks
 from tests.conformance.http import Address, NoAnswer
 from tests.conformance.probe import find_target
 from tests.conformance.runner import exit_code, run, select
+from tests.conformance.stand_in import listening
 
 NOTHING_TO_SAY: Final = 2
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
@@ -61,6 +62,8 @@ def parse_hooks(given: Sequence[str]) -> dict[str, str]:
 @click.option("--hook", "hooks", multiple=True, metavar="NAME=COMMAND", help=f"One of {', '.join(HOOKS)}.")
 @click.option("--restart-command", metavar="COMMAND", help="Short for --hook restart=COMMAND.")
 @click.option("--ttl", type=float, metavar="SECONDS", help="The server's session lifetime, if short.")
+@click.option("--callback-port", type=int, metavar="PORT", help="Where the server's callbacks arrive: here.")
+@click.option("--callback-secret", metavar="SECRET", help="What they are signed with.")
 @click.option("--workers", type=click.IntRange(1, 32), default=4, show_default=True, help="Cases at once.")
 @click.option("--junit", type=FILE, help="Write a JUnit report.")
 @click.option("--html", type=FILE, help="Write a page with every request and answer.")
@@ -77,6 +80,8 @@ def conformance(
     hooks: tuple[str, ...],
     restart_command: str | None,
     ttl: float | None,
+    callback_port: int | None,
+    callback_secret: str | None,
     workers: int,
     junit: Path | None,
     html: Path | None,
@@ -90,10 +95,15 @@ def conformance(
     if url is None:
         raise click.UsageError("The URL of a server is needed.")
     commands = parse_hooks(hooks) | ({"restart": restart_command} if restart_command else {})
+    if (callback_port is None) is not (callback_secret is None):
+        raise click.UsageError("--callback-port and --callback-secret go together.")
     try:
+        application = None
+        if callback_port is not None and callback_secret is not None:
+            application = context.with_resource(listening(callback_port, callback_secret))
         address, fields = Address.of(url), parse_headers(headers)
-        target = find_target(address, Hooks(commands, ttl), fields)
-    except (ValueError, NoAnswer) as error:
+        target = find_target(address, Hooks(commands, ttl, application), fields)
+    except (ValueError, OSError, NoAnswer) as error:
         click.echo(f"No server to judge: {error}", err=True)
         context.exit(NOTHING_TO_SAY)
     if not cases:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from tests.conformance.stand_in import StandIn
+
 HOOKS: Final = {
     "restart": "kill the server without warning (SIGKILL) and start it again on the same address and data",
     "stop": "ask the server to leave (SIGTERM); return at once or when it has left",
@@ -35,13 +37,17 @@ class Hooks:
     Attributes:
         commands: by name, from :data:`HOOKS`.
         ttl: the server's session lifetime in seconds, when it was started with one short enough to wait for.
+        application: where the server's callbacks arrive, when it was started to call the suite.
     """
 
     commands: Mapping[str, str] = field(default_factory=dict)
     ttl: float | None = None
+    application: StandIn | None = None
 
     def has(self, name: str) -> bool:
         """Whether a case that needs ``name`` can run."""
+        if name == "application":
+            return self.application is not None
         return self.ttl is not None if name == "ttl" else name in self.commands
 
     def run(self, name: str) -> str:

@@ -12,12 +12,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from tests.conformance.case import NotApplicable
 from tests.conformance.expect import expect, require, shown
 from tests.conformance.hooks import Hooks
 from tests.conformance.http import PATIENCE, Address, Answer, Connection, Log, NoAnswer
+from tests.conformance.tickets import NO_TICKETS, TicketPocket
 
 OCTETS: Final = "application/octet-stream"
 LARGEST_MINIMUM: Final = 256 * 1024 * 1024
@@ -71,6 +72,7 @@ class Target:
         capabilities: the document of ``GET /upload``.
         headers: sent with every request (``--header``).
         hooks: what can be done to the server from outside.
+        pocket: holds the ticket that goes with every request, where the server wants one.
         seed: makes this case's bytes its own, so that no two cases upload the same file.
     """
 
@@ -78,6 +80,7 @@ class Target:
     capabilities: Mapping[str, Any]
     hooks: Hooks
     headers: Mapping[str, str] = field(default_factory=dict)
+    pocket: TicketPocket = field(default_factory=TicketPocket)
     seed: str = ""
     log: Log = field(default_factory=Log)
     patience: float = PATIENCE
@@ -132,7 +135,7 @@ class Target:
         return max(self.sizes.minimum, min(SMALL, self.sizes.maximum))
 
     def link(self, name: str) -> str:
-        """The path of one of the advertised links.
+        """The path of one of the advertised links; the whole address where another server answers.
 
         Raises:
             NotApplicable: it is not there.
@@ -159,13 +162,42 @@ class Target:
 
     # -- requests -------------------------------------------------------------------------------------
 
-    def connect(self) -> Connection:
-        """A connection to be rude on."""
-        return Connection(self.address, self.log, self.patience)
+    def connect(self, path: str = "") -> Connection:
+        """A connection to be rude on, to whoever answers at ``path``."""
+        return Connection(self.whose(path)[0], self.log, self.patience)
 
-    def base_headers(self) -> dict[str, str]:
+    def base_headers(self, path: str = "") -> dict[str, str]:
         """What every honest request carries."""
-        return {"Host": self.address.host_header, **self.headers}
+        return {"Host": self.whose(path)[0].host_header, **self.ticket(), **self.headers}
+
+    def whose(self, path: str) -> tuple[Address, str]:
+        """Where ``path`` is answered, and what it is called there: links may lead to another server."""
+        if not path.startswith(("http://", "https://")):
+            return self.address, path
+        parts = urlsplit(path)
+        return Address.of(f"{parts.scheme}://{parts.netloc}"), urlunsplit(("", "", *parts[2:])) or "/"
+
+    def ticket(self) -> dict[str, str]:
+        """The header with a ticket that is good now, where the server claims to want one."""
+        if "tickets" not in self.claims or "Authorization" in self.headers:
+            return {}
+        return self.pocket.header(self.ask_ticket)
+
+    def without_ticket(self) -> Target:
+        """The same target, for requests that carry none."""
+        return replace(self, pocket=NO_TICKETS)
+
+    def ask_ticket(self) -> Answer:
+        """Ask for a ticket.
+
+        Raises:
+            NotApplicable: the server does not say where; NoAnswer.
+        """
+        address, path = self.whose(self.link("ticket"))
+        with Connection(address, self.log, self.patience) as connection:
+            fields = {"Host": address.host_header, "Connection": "close", "Content-Length": "0"}
+            connection.send_head("POST", path, fields | dict(self.headers))
+            return connection.answer()
 
     def request(
         self,
@@ -181,19 +213,35 @@ class Target:
         Raises:
             NoAnswer: which the runner reports as a failed case.
         """
-        with self.connect() as connection:
-            fields = self.base_headers() | {"Connection": "close"}
+        answer = self._once(method, path, body, headers, patience)
+        sent = {} if "Authorization" in dict(headers or {}) else self.ticket()
+        if answer.status == 401 and sent and "tickets" in self.claims:
+            # As a client does: the ticket may have ended, or its secret with a restart. Once, with a new one.
+            self.pocket.forget(sent)
+            answer = self._once(method, path, body, headers, patience)
+        return answer
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        patience: float | None,
+    ) -> Answer:
+        with self.connect(path) as connection:
+            fields = self.base_headers(path) | {"Connection": "close"}
             if body is not None:
                 fields["Content-Length"] = str(len(body))
-            connection.send_head(method, path, fields | dict(headers or {}))
+            connection.send_head(method, self.whose(path)[1], fields | dict(headers or {}))
             if body:
                 connection.send(body)
             return connection.answer(patience)
 
-    def post_json(self, path: str, document: object) -> Answer:
+    def post_json(self, path: str, document: object, headers: Mapping[str, str] | None = None) -> Answer:
         """POST a JSON document."""
-        body = jsonlib.dumps(document).encode()
-        return self.request("POST", path, body=body, headers={"Content-Type": "application/json"})
+        fields = {"Content-Type": "application/json"} | dict(headers or {})
+        return self.request("POST", path, body=jsonlib.dumps(document).encode(), headers=fields)
 
     def post_init(self, **members: Any) -> Answer:
         """init with these members, as they are."""

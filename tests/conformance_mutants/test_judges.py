@@ -13,10 +13,10 @@ from tests.conformance.case import MUST, Case
 from tests.conformance.cases import CASES
 from tests.conformance.runner import Outcome, Result, exit_code, run, select
 from tests.conformance_mutants.mutation import Mutation, Stale
-from tests.conformance_mutants.mutations import MUTATIONS
-from tests.conformance_mutants.tiny import TINY_SERVER, serve
+from tests.conformance_mutants.mutations import MUTATIONS, SERVICE_MUTATIONS
+from tests.conformance_mutants.tiny import TINY_SERVER, TINY_SERVICE, serve, serve_service
 
-SOURCE = TINY_SERVER.read_text()
+SOURCE, SERVICE_SOURCE = TINY_SERVER.read_text(), TINY_SERVICE.read_text()
 TTL = 2.0
 PATIENCE = 5.0
 """Seconds for an answer that a mistake may have swallowed."""
@@ -69,6 +69,33 @@ def test_a_mistake_is_caught_by_the_case_that_names_it(mutation: Mutation, tmp_p
         assert exit_code([result]) == 1
 
 
+def test_the_tiny_service_passes_everything_it_claims(tmp_path: Path) -> None:
+    with serve_service(tmp_path, SERVICE_SOURCE, played=False) as target:
+        results = run(CASES, target)
+        claims = target.claims
+    assert exit_code(results, strict=True) == 0, _in_words(results)
+    unclaimed = {result.case.claim for result in results if result.outcome is Outcome.NOT_CLAIMED}
+    assert not unclaimed & claims
+
+
+def test_the_tiny_service_passes_what_shows_only_to_its_application(tmp_path: Path) -> None:
+    with serve_service(tmp_path, SERVICE_SOURCE, TTL, played=True) as target:
+        results = run(select(CASES, ["callback/*", "tickets/expired"]), target)
+    assert {result.outcome for result in results} == {Outcome.PASSED}, _in_words(results)
+
+
+@pytest.mark.parametrize(
+    "mutation", SERVICE_MUTATIONS, ids=lambda mutation: f"{mutation.caught_by}: {mutation.mistake}"
+)
+def test_a_mistake_of_a_service_is_caught(mutation: Mutation, tmp_path: Path) -> None:
+    (case,) = select(CASES, [mutation.caught_by])
+    source = mutation.applied(SERVICE_SOURCE)
+    played = "application" in case.needs
+    with serve_service(tmp_path, source, mutation.ttl, played=played) as target:
+        (result,) = run([case], replace(target, patience=PATIENCE))
+    assert result.outcome is Outcome.FAILED, f"{result.outcome} {result.reason}"
+
+
 def test_a_mutation_that_no_longer_fits_is_an_error() -> None:
     twice = Mutation("twice", "return", "yield", "chunk/accepted")
     gone = Mutation("gone", "there is no such line", "pass", "chunk/accepted")
@@ -89,6 +116,6 @@ def _wanted(case: Case) -> bool:
 
 
 def test_every_requirement_is_broken_by_some_mutation() -> None:
-    caught = {mutation.caught_by for mutation in MUTATIONS}
+    caught = {mutation.caught_by for mutation in (*MUTATIONS, *SERVICE_MUTATIONS)}
     missing = {case.slug for case in CASES if _wanted(case)} - caught
     assert missing == set(WITHOUT_A_MUTATION)

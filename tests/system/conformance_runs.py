@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import sys
@@ -23,6 +24,7 @@ from tests.conformance.hooks import Hooks
 from tests.conformance.http import Address
 from tests.conformance.probe import find_target
 from tests.conformance.runner import Outcome, Result, run, select
+from tests.conformance.stand_in import listening
 from tests.controlled_server import ControlledServer
 from tests.faults.disks import small_disk
 from tests.s3.endpoint import Endpoint, fresh_bucket
@@ -79,6 +81,7 @@ RUNS: Final = (
     Run("2, memory", 2, ("--sessions", "memory://")),
     Run("3, several servers, redis", 3, ("--s3-min-part", "1KiB"), "redis", BY_NGINX),
     Run("3, several servers, postgresql", 3, ("--s3-min-part", "1KiB"), "postgresql", BY_NGINX),
+    Run("4", 4, ("--s3-min-part", "1")),
 )
 
 
@@ -98,6 +101,8 @@ def judge_run(judged: Run, folder: Path) -> list[Result]:
         if judged.level > 1:
             results |= {result.case.slug: result for result in _expiry(placed, folder)}
             results |= {result.case.slug: result for result in _scarce(placed, folder)}
+            if placed.level == 4:
+                results |= {result.case.slug: result for result in _callbacks(placed, folder)}
     return [results[case.slug] for case in CASES]
 
 
@@ -147,9 +152,22 @@ def _scarce(judged: Run, folder: Path) -> list[Result]:
 
 
 def _expiry(judged: Run, folder: Path) -> list[Result]:
-    options = ("--session-ttl", f"{TTL}s", "--sweep-interval", "1s")
-    cases = select(CASES, ["expiry/*"])
+    options = ("--session-ttl", f"{TTL}s", "--sweep-interval", "1s", "--ticket-lifetime", f"{TTL}s")
+    cases = select(CASES, ["expiry/*", "tickets/expired"])
     return _suite(judged, folder / "expiry", cases, options, lambda commands: Hooks(commands, ttl=TTL))
+
+
+def _callbacks(judged: Run, folder: Path) -> list[Result]:
+    """Level 4's service calls the suite, which then plays its application."""
+    secret, file, port = "whsec_" + base64.b64encode(b"s" * 32).decode(), folder / "secret", _free_port()
+    file.write_text(secret)
+    options: tuple[str, ...] = ("--callback-secrets-file", str(file), "--complete-wait", "1s")
+    options += ("--callback-url", f"http://127.0.0.1:{port}/internal/finalize")
+    cases = [case for case in select(CASES, ["callback/*"]) if "application" in case.needs]
+    with listening(port, secret) as application:
+        return _suite(
+            judged, folder / "callbacks", cases, options, lambda commands: Hooks(commands, None, application)
+        )
 
 
 def _suite(
@@ -173,6 +191,8 @@ def _suite(
 def _command(judged: Run, folder: Path) -> list[str]:
     """The server, or two of them, up to where its options stand."""
     where = ["--port", str(_free_port()), "--data", str(folder / "data")]
+    if judged.level == 4:
+        where += ["--application-port", str(_free_port())]
     if not judged.shared:
         return [*COMMAND, "serve", str(judged.level), *where]
     # The store outlives them: what is killed and started again are the servers, and nginx.

@@ -21,7 +21,7 @@ LINKS: Final = ("upload", "files", "preflight", "ticket")
 CLAIMS: Final = frozenset(
     {
         *("chunked", "resume", "integrity", "finalize", "dedup", "cancel", "expiry", "shutdown"),
-        *("durable-sessions", "several-servers", "files", "single-request"),
+        *("durable-sessions", "several-servers", "files", "single-request", "tickets", "callback"),
     }
 )
 LARGEST: Final = 2**63 - 1

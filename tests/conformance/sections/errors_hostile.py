@@ -59,11 +59,11 @@ def survive(target: Target) -> None:
 
 def send(target: Target, row: Hostile) -> Answer | None:
     """Send it as it is; None: the server hung up on something that is no HTTP."""
-    fields = [*target.base_headers().items(), *row.headers]
+    fields = [*target.base_headers(row.path).items(), *row.headers]
     if row.body is not None and not any(name == "Transfer-Encoding" for name, _ in row.headers):
         fields.append(("Content-Length", str(len(row.body))))
-    with target.connect() as connection:
-        connection.send_head(row.method, row.path, fields)
+    with target.connect(row.path) as connection:
+        connection.send_head(row.method, target.whose(row.path)[1], fields)
         if row.body:
             connection.send(row.body)
         if not row.tidy:

@@ -463,7 +463,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("tiny-data"))
     parser.add_argument("--ttl", type=float, default=86400, help="seconds a session lives without a chunk")
     given = parser.parse_args()
-    server = TinyServer(given.port, given.data, given.ttl)
+    run(TinyServer(given.port, given.data, given.ttl))
+
+
+def run(server: TinyServer) -> None:
+    """Serve until SIGTERM; requests in flight are given a moment."""
     # shutdown() waits for serve_forever() to end, which this thread is in: so another one calls it.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
