@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.level4.halves import Halves
 from tests.s3.stores import Stores
 from tests.servers import Server
 
@@ -37,6 +38,11 @@ class Stage:
         """Where the page is."""
         return f"http://127.0.0.1:{self.pages.port}/"
 
+    @property
+    def protocol(self) -> str:
+        """Where the protocol is spoken; another origin than the page's at level 4."""
+        return f"http://127.0.0.1:{self.uploads.port}"
+
     def close(self) -> None:
         for server in {id(self.pages): self.pages, id(self.uploads): self.uploads}.values():
             server.close()
@@ -62,13 +68,32 @@ def over_a_store(level: int, folder: Path, options: Sequence[str]) -> Stage:
         return Stage(level, server, server, stack.pop_all())
 
 
+def two_halves(level: int, folder: Path, options: Sequence[str]) -> Stage:
+    """Level 4: the page comes from one origin and uploads to another."""
+    with ExitStack() as stack:
+        store = stack.enter_context(Stores(folder)).open("rclone")
+        store.client().create_bucket(Bucket="uploads")
+        # rclone removes a folder with its last object, and staged objects come and go.
+        store.client().put_object(Bucket="uploads", Key="staged/.keep", Body=b"")
+        words = ("--s3-endpoint", store.url, "--s3-addressing", "path", *options)
+        halves = Halves(folder, environment=dict(store.environment))
+        stack.callback(halves.close)
+        application = halves.application(*words)
+        service = halves.service(*words)
+        return Stage(level, service, application, stack.pop_all())
+
+
 LEVELS: Final[dict[int, Start]] = {
     1: one_server,
     2: one_server,
     3: over_a_store,
+    4: two_halves,
 }
 
 CHUNKED: Final = tuple(level for level in LEVELS if level > 1)
+
+ONE_ORIGIN: Final = tuple(level for level in CHUNKED if level < 4)
+"""Those that can be seen through a wire: one address for the page and for what it sends."""
 
 ANY_CHUNKED: Final = CHUNKED[:1]
 """For what the page does by itself, whatever the server does with the chunks."""

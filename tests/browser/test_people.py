@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Make, Open, Stages
-from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED
+from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, ONE_ORIGIN
 from tests.browser.wire import Wire
 from tests.servers import REPOSITORY
 
@@ -56,7 +56,7 @@ def test_axe_finds_nothing(own_stage: Stages, visit: Open, sample: Make, level: 
             assert findings(tab.page) == [], "unfinished"
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ONE_ORIGIN)
 def test_keyboard_alone(shared_stages: Stages, visit: Open, sample: Make, level: int) -> None:
     with Wire(shared_stages(level)) as wire:
         tab = visit(wire.address)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Make, Open, Stages
-from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, KIB, LEVELS
+from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, KIB, LEVELS, ONE_ORIGIN
 from tests.browser.wire import Wire
 
 EIGHT = 8 * CHUNK
@@ -65,7 +65,7 @@ def test_422_for_what_is_not_what_its_name_claims(
     expect(tab.stored(honest.name)).to_contain_text("image/jpeg")
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ONE_ORIGIN)
 @pytest.mark.parametrize("how", ["changed", "removed"])
 def test_a_file_that_changes_under_the_browser(
     shared_stages: Stages, visit: Open, sample: Make, level: int, how: str

@@ -12,7 +12,7 @@ from shared.uploader.listing import list_files
 from tests.browser.chromium import running
 from tests.browser.conftest import Make, Open, Stages, sha256
 from tests.browser.driver import UploadPage
-from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, Stage
+from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, ONE_ORIGIN, Stage
 from tests.browser.wire import Wire
 
 EIGHT = 8 * CHUNK
@@ -22,10 +22,10 @@ HEADERS = CHUNK
 
 def stored(stage: Stage) -> dict[str, str]:
     """The files of a server: fingerprint by name."""
-    return {file.file_name: file.fingerprint for file in list_files(stage.address.rstrip("/"))}
+    return {file.file_name: file.fingerprint for file in list_files(stage.protocol)}
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ONE_ORIGIN)
 def test_a_reload_inside_a_chunk_goes_on_at_the_confirmed_offset(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -126,7 +126,7 @@ def test_an_unfinished_upload_can_be_discarded(
         assert status_of(tab, tab.chunks[0].session) == 404
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ONE_ORIGIN)
 def test_the_server_is_killed_and_started_again(
     own_stage: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -147,7 +147,7 @@ def test_the_server_is_killed_and_started_again(
     assert stored(stage)[file.name] == sha256(file)
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ONE_ORIGIN)
 def test_a_server_that_stays_away_ends_the_attempt_and_loses_nothing(
     own_stage: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -171,7 +171,7 @@ def test_a_server_that_stays_away_ends_the_attempt_and_loses_nothing(
     assert stored(stage)[file.name] == sha256(file)
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ONE_ORIGIN)
 def test_offline_it_waits_and_goes_on_by_itself(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:
@@ -238,7 +238,7 @@ def test_everything_is_paused_and_resumed_at_once(
         tab.expect_state(file.name, "done")
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ONE_ORIGIN)
 def test_cancel_takes_the_session_from_the_server(
     shared_stages: Stages, visit: Open, sample: Make, level: int
 ) -> None:

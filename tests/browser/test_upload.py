@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from shared.uploader.listing import list_files
 from tests.browser.conftest import Make, Open, Stages, sha256
-from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, KIB, LEVELS, MIB
+from tests.browser.stages import ANY_CHUNKED, CHUNK, CHUNKED, KIB, LEVELS, MIB, ONE_ORIGIN
 from tests.browser.wire import Wire
 
 
@@ -64,7 +64,7 @@ def test_three_files_at_once_and_the_fourth_waits(
     first_of = [next(i for i, c in enumerate(tab.chunks) if c.session == s) for s in sessions]
     last_of = [max(i for i, c in enumerate(tab.chunks) if c.session == s) for s in sessions]
     assert sorted(first_of)[1] < min(last_of), "their chunks alternate"
-    stored = {file.file_name: file.fingerprint for file in list_files(stage.address.rstrip("/"))}
+    stored = {file.file_name: file.fingerprint for file in list_files(stage.protocol)}
     assert {file.name: sha256(file) for file in files}.items() <= stored.items()
 
 
@@ -85,7 +85,7 @@ def test_a_file_that_the_server_has_is_not_sent(
     assert len(tab.chunks) == sent
 
 
-@pytest.mark.parametrize("level", CHUNKED)
+@pytest.mark.parametrize("level", ONE_ORIGIN)
 def test_progress_is_what_the_server_has_confirmed(
     own_stage: Stages, visit: Open, sample: Make, level: int
 ) -> None:

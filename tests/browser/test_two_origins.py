@@ -1,0 +1,95 @@
+"""Level 4 in Chromium: the page comes from the application, the bytes go to the service on another port."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from shared.uploader.listing import list_files
+from tests.browser.conftest import Make, Open, Stages, sha256
+from tests.browser.stages import CHUNK, KIB, MIB, Stage
+
+pytestmark = pytest.mark.xdist_group("browser at level 4")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """The address of a page of somebody else."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+
+
+class _Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def stored(stage: Stage) -> dict[str, str]:
+    return {file.file_name: file.fingerprint for file in list_files(stage.protocol)}
+
+
+def test_bytes_go_to_the_service_and_everything_else_to_the_application(
+    shared_stages: Stages, visit: Open, sample: Make
+) -> None:
+    stage = shared_stages(4)
+    tab = visit(stage.address)
+    file = sample("two origins.bin", 300 * KIB)
+    tab.choose(file)
+    tab.expect_state(file.name, "done")
+    service, application = stage.protocol, stage.address.rstrip("/")
+    assert service != application
+    went = {(each.partition(" ")[0], each.partition(" ")[2].partition("/upload")[0]) for each in tab.requests}
+    assert ("PUT", service) in went
+    assert ("PUT", application) not in went
+    assert f"POST {application}/tickets" in tab.requests
+    assert any(each == f"POST {application}/upload/preflight" for each in tab.requests)
+    assert stored(stage)[file.name] == sha256(file)
+
+
+def test_the_service_is_killed_under_the_page(own_stage: Stages, visit: Open, sample: Make) -> None:
+    stage = own_stage(4)
+    tab = visit(stage.address)
+    file = sample("killed.bin", 2 * MIB)
+    with tab.slow(512 * KIB):
+        tab.choose(file)
+        tab.expect_state(file.name, "uploading")
+        tab.page.wait_for_function("() => performance.now() > 0")
+        while len(tab.chunks) < 4:
+            tab.page.wait_for_timeout(20)
+        stage.uploads.restart()
+    tab.expect_state(file.name, "done", timeout=60_000)
+    assert len({chunk.session for chunk in tab.chunks}) == 1, "it began anew"
+    assert len(tab.chunks) <= 2 * MIB // CHUNK + 3, "more was sent again than what broke off"
+    assert stored(stage)[file.name] == sha256(file)
+
+
+def test_a_page_of_another_origin_gets_nothing(
+    shared_stages: Stages, context: BrowserContext, elsewhere: str
+) -> None:
+    stage = shared_stages(4)
+    page = context.new_page()
+    page.goto(elsewhere)
+    before = stored(stage)
+    init = "{method: 'POST', body: '{}', headers: {'Content-Type': 'application/json'}}"
+    for script in (
+        f"fetch('{stage.protocol}/upload').then(r => r.json())",
+        f"fetch('{stage.protocol}/upload/init', {init})",
+        f"fetch('{stage.protocol}/upload/{'A' * 32}/complete', {{method: 'POST'}})",
+        f"fetch('{stage.address}tickets', {{method: 'POST'}}).then(r => r.json())",
+        f"fetch('{stage.address}files').then(r => r.json())",
+    ):
+        told = page.evaluate(f"() => {script}.then(() => 'an answer', error => error.name)")
+        assert told == "TypeError", script
+    assert stored(stage) == before
