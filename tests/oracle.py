@@ -225,6 +225,7 @@ def opened(server: Server) -> Iterator[Uploads]:
         yield uploads
     finally:
         uploads.sessions.close()
+        # PostgreSQL's driver complains of connections that nobody closed.
         assert isinstance(uploads.finalizer, MeasuredFinalizer)
         assert isinstance(uploads.finalizer.finalizer, CatalogueFinalizer)
         uploads.finalizer.finalizer.catalogue.close()
