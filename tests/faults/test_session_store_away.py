@@ -174,9 +174,9 @@ def test_a_server_that_starts_before_its_store_waits_for_it(service: Service, tm
     try:
         until(lambda: server.log.exists() and "Not ready" in server.log.read_text(), "a word that it waits")
         service.start()
-        starting.join(30)
+        starting.join(80)
         assert begin_upload(server).put().status == 200
     finally:
-        starting.join(30)
+        starting.join(80)
         server.close()
     assert "Traceback" not in server.log.read_text()
