@@ -137,7 +137,7 @@ def main(many: int, rounds: int, calls: int) -> None:
             "PostgreSQL": postgresql.url_for,
             "Redis": redis.url_for,
         }
-        print(f"microseconds with {FEW} → {many:,} idle sessions (ratio): init | PUT | GET | sweep", flush=True)
+        print(f"µs with {FEW} → {many:,} idle sessions (ratio): init | PUT | GET | sweep", flush=True)
         for kind, url in urls.items():
             stores: list[SessionStore] = []
             with waiting_for_no_disk(postgresql, redis):
