@@ -72,6 +72,7 @@ def test_the_tour_goes_as_promised(tmp_path: Path) -> None:
         ("1", "1 request", "cannot", "yes"),
         ("2", "13", "32.0 MiB, 64.0 MiB", "yes"),
         ("3", "13", "32.0 MiB, 64.0 MiB", "yes"),
+        ("4", "13", "32.0 MiB, 64.0 MiB", "yes"),
     ]
     assert all(int(row[4]) > 0 for row in rows)
     assert list(tmp_path.iterdir()) == [], "the temporary folder is gone"
