@@ -33,6 +33,7 @@ UNUSUAL: dict[str, tuple[str, Any]] = {
     "s3_checksum": ("crc32", "crc32"),
     "s3_parts": ("boto3", "boto3"),
     "downloads": ("redirect", "redirect"),
+    "only": ("service", "service"),
     "log_format": ("json", "json"),
     "log_level": ("debug", "debug"),
     "metrics": ("127.0.0.1:9102", "127.0.0.1:9102"),
@@ -189,6 +190,8 @@ def test_what_is_no_whole_number(name: str, text: str) -> None:
         {"s3_checksum": "sha512"},
         {"s3_parts": "slowly"},
         {"downloads": "never"},
+        {"only": "half"},
+        {"staging_prefix": "/"},
         {"max_file_size": "100TiB"},  # more than 10,000 chunks of max-chunk-size
     ],
 )
