@@ -268,7 +268,9 @@ class Uploads:
         if pause is None:
             log.error("session %.6s…: finalization given up; an operator has to look", claimed.session_id)
         else:
-            asked = error.retry_after if isinstance(error, UploadError) else None
+            # Whoever is asked over the network may say when to come again. A full disk says so as well, but to
+            # clients: here a look costs nothing, and the first pauses are short.
+            asked = error.retry_after if isinstance(error, StorageUnavailable) else None
             until = self.clock() + max(pause, asked or 0.0)
         with suppress(UploadError):
             self.sessions.replace(claimed, claimed.postponed(until, describe(error)))
