@@ -268,7 +268,7 @@ class Uploads:
         if pause is None:
             log.error("session %.6s…: finalization given up; an operator has to look", claimed.session_id)
         else:
-            # Whoever is asked over the network may say when to come again. A full disk says so as well, but to
+            # Whoever is asked over the network may say when to come again. A full disk says so too, but to
             # clients: here a look costs nothing, and the first pauses are short.
             asked = error.retry_after if isinstance(error, StorageUnavailable) else None
             until = self.clock() + max(pause, asked or 0.0)
