@@ -42,6 +42,8 @@ class DiskStore:
         sync: makes written data durable; handed in only so that tests can watch it.
     """
 
+    fences = True
+
     def __init__(self, folder: Path, sync: Callable[[int], None] = os.fdatasync) -> None:
         self.incoming = folder / "incoming"
         self.objects = folder / "objects"

@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> Flask:
     metrics = Metrics()
     sessions = MeasuredSessions(open_session_store(settings.sessions, folder), metrics)
     bucket = open_bucket(settings, folder)
-    s3 = S3Store(bucket, part_sender(bucket, settings.s3_parts), sessions.get)
+    s3 = S3Store(bucket, part_sender(bucket, settings.s3_parts))
     store = MeasuredStore(s3, metrics)
     catalogue = open_catalogue(settings.catalogue, folder)
     finalizer = CatalogueFinalizer(catalogue, store.read, settings.type_allow_list(), sessions.clock)

@@ -23,7 +23,7 @@ from level3_s3_multipart.bucket import Bucket
 from level3_s3_multipart.parts import Part, PartSender, PartStands
 from level3_s3_multipart.reading import read_range
 from level3_s3_multipart.s3_errors import ABSENT, NO_UPLOAD, code_of, s3_errors
-from level3_s3_multipart.turns import Current, Turn, Turns
+from level3_s3_multipart.turns import Turn, Turns
 from shared.blocks import Blocks
 from shared.errors import StorageUnavailable, UploadLost
 from shared.ports import ChunkBody, StagedObject, Stray
@@ -43,14 +43,15 @@ class S3Store:
 
     Args:
         parts: how a part is sent.
-        current: the session as all servers see it, so that a writer on one finds out about one on another.
     """
 
-    def __init__(self, bucket: Bucket, parts: PartSender, current: Current) -> None:
+    fences = False
+
+    def __init__(self, bucket: Bucket, parts: PartSender) -> None:
         self._bucket = bucket
         self._client = bucket.client
         self._parts = parts
-        self._turns = Turns(current)
+        self._turns = Turns()
         self._blocks = Blocks()
 
     def create(self, session_id: str) -> str:
@@ -258,6 +259,7 @@ def _blocks(body: ChunkBody, block: memoryview, turn: Turn) -> Iterator[memoryvi
         left -= filled
         turn.check()
         if not left:
-            body.readinto(memoryview(bytearray(1)))  # the body's verdict on itself falls where it ends
             turn.last_block()
+            # The body's verdict on itself falls where it ends, and there other servers hear of it.
+            body.readinto(memoryview(bytearray(1)))
         yield block[:filled]

@@ -2,11 +2,12 @@
 
 S3 has no fence. UploadPart with a number that is there already replaces that part, whoever sends it and
 however late. What S3 does have is that a request whose body ends early makes no part. So every writer holds
-its last block back, asks whether the turn is still its own, and only then lets the block go:
+its last block back, makes sure of its turn, and only then lets the block go:
 
-* Within a process that is exact. The last block leaves under a lock that is held until S3 has answered, so
-  an older writer's part is either there before a younger one's, which replaces it, or never.
-* Between processes the session store is asked. A process that is stopped between the question and the block
+* Within a process: here. The last block leaves under a lock that is held until S3 has answered, so an older
+  writer's part is either there before a younger one's, which replaces it, or never.
+* Between processes: in the session store. The end of the body announces the last block to all
+  (:mod:`shared.writing`). A process that is stopped right after that, for longer than an announcement holds,
   can still be late. Then S3 has a part with another ETag than the receipt, Complete answers InvalidPart, and
   the upload is given up in plain words (S3Store.complete): never wrong bytes.
 
@@ -32,10 +33,6 @@ NOBODY: Final = 2**63 - 1
 """No writer has this epoch."""
 
 
-Current = Callable[[str], Session | None]
-"""The session as all servers see it: :meth:`shared.ports.SessionStore.get`."""
-
-
 @dataclass
 class _Writers:
     """The writers of one upload that are at work in this process."""
@@ -48,10 +45,9 @@ class _Writers:
 class Turn:
     """One writer's turn; ends with the block of :meth:`Turns.take`."""
 
-    def __init__(self, session: Session, writers: _Writers, current: Current, lock: threading.Lock) -> None:
+    def __init__(self, session: Session, writers: _Writers, lock: threading.Lock) -> None:
         self._session = session
         self._writers = writers
-        self._current = current
         self._lock = lock
         self._stop: Callable[[], None] | None = None
         self._finishing = False
@@ -73,10 +69,10 @@ class Turn:
             raise Superseded
 
     def last_block(self) -> None:
-        """Call before the last block leaves. From here to the end of the turn nobody else's may.
+        """Call before the last block leaves. From here to the end of the turn nobody else's here may.
 
         Raises:
-            Superseded: a later writer is at work, here or elsewhere, or the upload is over.
+            Superseded: a later writer is at work, or the upload is over.
             StorageUnavailable: S3 does not answer an older writer.
         """
         self.check()
@@ -85,9 +81,6 @@ class Turn:
         with self._lock:
             self._finishing = True
         self.check()
-        stored = self._current(self._session.session_id)
-        if stored is None or stored.doubtful or stored.writer_epoch != self._session.writer_epoch:
-            raise Superseded
 
     def break_off(self) -> None:
         """Called with the lock held, by whoever takes over."""
@@ -104,8 +97,7 @@ class Turn:
 class Turns:
     """The turns of one process."""
 
-    def __init__(self, current: Current) -> None:
-        self._current = current
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._uploads: dict[str, _Writers] = {}
 
@@ -121,7 +113,7 @@ class Turns:
             if writers.latest > session.writer_epoch:
                 raise Superseded
             self._replace(writers, session.writer_epoch)
-            turn = Turn(session, writers, self._current, self._lock)
+            turn = Turn(session, writers, self._lock)
             writers.turns.append(turn)
         try:
             yield turn

@@ -14,7 +14,7 @@ from level4_dedicated_service.inbox import Inbox
 from level4_dedicated_service.intake import Intake
 from level4_dedicated_service.keys import CALLBACK_VARIABLE, TICKET_VARIABLE, load_keys
 from level4_dedicated_service.object_store import files_place, staging_place
-from level4_dedicated_service.own_copy import OwnCopies, only_writer
+from level4_dedicated_service.own_copy import OwnCopies
 from level4_dedicated_service.thumbnail import THUMBNAILS
 from level4_dedicated_service.tickets import Tickets
 from level4_dedicated_service.upkeep import Upkeep
@@ -46,8 +46,8 @@ def create_application_app(settings: Settings) -> Flask:
     database = catalogue_url(settings.catalogue, folder)
     catalogue = Catalogue(database)
     inbox = Inbox(database, settings.lease)
-    staged = staging_place(settings, folder, only_writer)
-    own = files_place(settings, folder, only_writer)
+    staged = staging_place(settings, folder)
+    own = files_place(settings, folder)
     copies = OwnCopies(staged, own)
     downstream = Downstream(database, THUMBNAILS, own.store.read)
     intake = Intake(

@@ -19,7 +19,6 @@ from level3_s3_multipart.embedded_s3 import EMBEDDED
 from level3_s3_multipart.parts import part_sender
 from level3_s3_multipart.s3_errors import ABSENT, code_of, s3_errors
 from level3_s3_multipart.s3_store import S3Store
-from level3_s3_multipart.turns import Current
 from shared.errors import InvalidRequest, MemberError
 from shared.settings import Settings
 
@@ -65,26 +64,22 @@ class Place:
                 raise
 
 
-def staging_place(settings: Settings, folder: Path, current: Current) -> Place:
-    """Where the service assembles uploads and the application fetches them.
-
-    Args:
-        current: see :class:`~level3_s3_multipart.s3_store.S3Store`.
-    """
+def staging_place(settings: Settings, folder: Path) -> Place:
+    """Where the service assembles uploads and the application fetches them."""
     bucket = settings.staging_bucket or settings.s3_bucket
-    return _place(replace(settings, s3_bucket=bucket, s3_prefix=settings.staging_prefix), folder, current)
+    return _place(replace(settings, s3_bucket=bucket, s3_prefix=settings.staging_prefix), folder)
 
 
-def files_place(settings: Settings, folder: Path, current: Current) -> Place:
+def files_place(settings: Settings, folder: Path) -> Place:
     """Where the application keeps what it has accepted."""
-    return _place(settings, folder, current)
+    return _place(settings, folder)
 
 
-def _place(settings: Settings, folder: Path, current: Current) -> Place:
+def _place(settings: Settings, folder: Path) -> Place:
     bucket = open_bucket(settings, folder)
     if settings.s3_endpoint == EMBEDDED:
         # rclone removes a folder with its last object, also while another upload begins in it. Staged objects
         # come and go, so something must stay. It is no session id: no sweep looks at it.
         with s3_errors():
             bucket.client.put_object(**bucket.at(".keep"), Body=b"")
-    return Place(bucket, S3Store(bucket, part_sender(bucket, settings.s3_parts), current))
+    return Place(bucket, S3Store(bucket, part_sender(bucket, settings.s3_parts)))

@@ -119,7 +119,6 @@ class OwnCopies:
             created_at=now,
             expires_at=now,
             storage=self.own.store.create(name),
-            writer_epoch=ONLY_WRITER,
         )
         reader = Reader(self.staged.store.read(location, 0, size), tick)
         receipts = []
@@ -153,12 +152,3 @@ class OwnCopies:
                 self.own.store.discard(stray.location)
             removed += 1
         return removed
-
-
-ONLY_WRITER: Final = 1
-
-
-def only_writer(name: str) -> Session:
-    """The answer to "who writes to this copy now?": whoever asks. Its name was made up a moment ago, and
-    nobody else knows it."""
-    return Session(name, "", 0, 1, 0.0, 0.0, writer_epoch=ONLY_WRITER)

@@ -38,7 +38,7 @@ def create_service_app(settings: Settings) -> Flask:
     limits = settings.limits(smallest=settings.s3_min_part)
     metrics = Metrics()
     sessions = MeasuredSessions(open_session_store(settings.sessions, folder), metrics)
-    place = staging_place(settings, folder, sessions.get)
+    place = staging_place(settings, folder)
     store = MeasuredStore(place.store, metrics)
     finalizer = CallbackFinalizer(
         addresses.callback_url(settings),

@@ -53,6 +53,10 @@ class MeasuredStore:
     store: ByteStore
     metrics: Metrics
 
+    @property
+    def fences(self) -> bool:
+        return self.store.fences
+
     def create(self, session_id: str) -> str:
         with self.metrics.timing("bytes", "create"):
             return self.store.create(session_id)

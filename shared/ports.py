@@ -70,6 +70,11 @@ class ByteStore(Protocol):
     (full), ``StorageFailure`` (a write went wrong) may be raised by any of them.
     """
 
+    @property
+    def fences(self) -> bool:
+        """Whether the store itself keeps out a writer that was overtaken, to the last moment, as a lock on a
+        file does. If not, the body keeps it out: at its end (see :mod:`shared.writing`)."""
+
     def create(self, session_id: str) -> str:
         """Make room for an upload (CreateMultipartUpload); return the reference kept in the session."""
 
@@ -79,10 +84,11 @@ class ByteStore(Protocol):
         ``session`` is the claimed one: its ``writer_epoch`` is this writer's. When this returns, the bytes
         survive a power cut. When it raises, the committed prefix is untouched. A writer of an older epoch
         changes no committed byte, whenever it wakes up. Memory is bounded by a block, not by the chunk. The
-        last block is stored only once the body has been verified, so that what is whole is also right.
+        last block is stored only once the body has said that it ends here, so that what is whole is also
+        right.
 
         Raises:
-            Superseded: a later writer has taken over.
+            Superseded: a later writer has taken over; or from the body.
             UploadLost: the committed prefix is not there any more.
             IncompleteBody, ChecksumMismatch: from the body.
         """

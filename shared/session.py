@@ -83,8 +83,9 @@ class Session:
         created_at, expires_at: seconds since the epoch.
         committed_offset: bytes durably stored and confirmed; never falls.
         writer_epoch: raised by every writer that starts; only the latest may commit.
-        lease_until: seconds since the epoch. While it lies ahead nobody begins to finalize this session: some
-            process is busy with it, or the next try is due only then. ``NEVER`` once nobody tries any more.
+        lease_until: seconds since the epoch. While it lies ahead nobody begins what somebody else is at:
+            storing the last block of a chunk, or finalization, whose next try may also be due only then;
+            ``NEVER`` once nobody tries any more.
         finalizing_since: when the intent was stored, seconds since the epoch.
         attempts, last_error: how many tries to finalize have failed, and the last one's failure, in words
             for the operator.
@@ -198,7 +199,8 @@ class Session:
 
     def appended(self, length: int, expires_at: float) -> Session:
         """The session after ``length`` more bytes became durable."""
-        return replace(self, committed_offset=self.committed_offset + length, expires_at=expires_at)
+        offset = self.committed_offset + length
+        return replace(self, committed_offset=offset, expires_at=expires_at, lease_until=0.0)
 
     def settled(self) -> Session:
         """The session once it is known how much of it is true. Writers from before are superseded."""

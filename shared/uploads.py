@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ from shared.errors import (
 from shared.limits import Limits
 from shared.ports import Accepted, ByteStore, ChunkBody, Finalizer, SessionStore, Superseded
 from shared.session import NEVER, Session, State
+from shared.writing import LAST_BLOCK, Announced, Writer
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,11 @@ MAX_CLAIMS = 20
 """How often one writer tries to become the latest. Losing means that somebody else has just won, so this
 ends early only when twenty newcomers arrive within a few milliseconds; the client is told to come again."""
 
+BETWEEN_LOOKS = 0.02
+"""Seconds between two looks whether another writer's last block is stored."""
+
+MAX_LOOKS = int(2 * LAST_BLOCK / BETWEEN_LOOKS)
+"""Announcements run out, so this ends early only when one newcomer after the other announces, and dies."""
 
 STALLED_PAUSE = 3600.0
 """Seconds after which a client may ask again about what waits for an operator."""
@@ -153,8 +160,7 @@ class Uploads:
     def append(self, session_id: str, offset: int, body: ChunkBody) -> Session:
         """Take one chunk: all of it, or nothing.
 
-        A newcomer never waits for whoever was writing before, because that may be a dead connection: it
-        takes the next writer epoch, and the older writer finds out that it can change nothing any more.
+        Several may try at once; see :mod:`shared.writing` for who waits for whom.
 
         Raises:
             SessionNotFound, and everything of :meth:`Session.check_append`: before a byte is read.
@@ -162,8 +168,8 @@ class Uploads:
             UploadLost: the store has lost the committed prefix; the session is gone.
         """
         writer, receipt = self._store_chunk(session_id, offset, body)
-        done = writer.appended(body.length, self.clock() + self.lifetimes.session_ttl)
-        if not self.sessions.replace(writer, done, receipt):
+        done = writer.commit(body.length, self.clock() + self.lifetimes.session_ttl, receipt)
+        if done is None:
             raise superseded(self.status(session_id))
         return done
 
@@ -289,33 +295,43 @@ class Uploads:
             self.store.discard(staged.location)
         return done
 
-    def _store_chunk(self, session_id: str, offset: int, body: ChunkBody) -> tuple[Session, str]:
+    def _store_chunk(self, session_id: str, offset: int, body: ChunkBody) -> tuple[Writer, str]:
         for _ in range(MAX_CLAIMS):
             writer = self._claim(session_id, offset, body.length)
+            whole = body if self.store.fences else Announced(body, writer, self.clock)
             try:
-                return writer, self.store.append(writer, body)
+                return writer, self.store.append(writer.session, whole)
             except Superseded:
                 current = self.status(session_id)
-                if current.writer_epoch != writer.writer_epoch:
+                if current.writer_epoch != writer.session.writer_epoch:
                     raise superseded(current) from None
                 # Nobody took over, and yet the byte store knows a later writer: a power cut has undone the
                 # last claims, which no store need sync. No byte was read; claim on until past them.
             except UploadLost:
                 current = self.status(session_id)
-                if current.writer_epoch != writer.writer_epoch:
+                if current.writer_epoch != writer.session.writer_epoch:
                     raise superseded(current) from None
-                self._give_up(writer)
+                self._give_up(writer.session)
                 raise
         raise StorageUnavailable("The store knows later writers than the sessions do.", retry_after=1)
 
-    def _claim(self, session_id: str, offset: int, length: int) -> Session:
+    def _claim(self, session_id: str, offset: int, length: int) -> Writer:
         for _ in range(MAX_CLAIMS):
+            session = self._when_free(session_id, offset, length)
+            claimed = session.claimed()
+            if self.sessions.replace(session, claimed):
+                return Writer(claimed, self.sessions)
+        raise StorageUnavailable("Too many requests write to this upload at once.", retry_after=1)
+
+    def _when_free(self, session_id: str, offset: int, length: int) -> Session:
+        """The session once no chunk's last block is on its way: usually at once."""
+        for _ in range(MAX_LOOKS):
             session = self.status(session_id)
             session.check_append(offset, length)
-            writer = session.claimed()
-            if self.sessions.replace(session, writer):
-                return writer
-        raise StorageUnavailable("Too many requests write to this upload at once.", retry_after=1)
+            if session.lease_until <= self.clock():
+                return session
+            time.sleep(BETWEEN_LOOKS)
+        raise StorageUnavailable("The store is still busy with an earlier request.", retry_after=1)
 
     def _settle(self, session: Session) -> None:
         """Find out from the byte store how many bytes there are, where the session store may have forgotten.

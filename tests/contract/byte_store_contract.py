@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import pytest
 
 from shared.errors import ChecksumMismatch, IncompleteBody, UploadError, UploadLost
-from shared.ports import ByteStore, StagedObject, Superseded
+from shared.ports import ByteStore, ChunkBody, StagedObject, Superseded
 from shared.session import Session, State
 
 CHUNK = 64 * 1024
@@ -117,7 +116,7 @@ class ByteStoreContract:
         upload.session = upload.claim()
         upload.send(0)
         with pytest.raises(Superseded):
-            upload.store.append(older, Sent(b"x" * upload.chunk_size))
+            upload.store.append(older, upload.judged(older, Sent(b"x" * upload.chunk_size)))
         upload.send_all(first=1)
         assert upload.content() == upload.data
 
@@ -232,42 +231,52 @@ class ByteStoreContract:
         assert one.content() == one.data
 
 
-class Upload:
-    """One upload as :class:`shared.uploads.Uploads` would drive it, without the sessions around it.
+@dataclass
+class Judged:
+    """A body that ends with Superseded if its writer is not the latest any more."""
 
-    Attributes:
-        stored: the sessions of all uploads, as a session store would hold them.
-    """
+    body: Sent
+    is_latest: Callable[[], bool]
+    length: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.length = self.body.length
+
+    def readinto(self, block: memoryview, /) -> int:
+        count = self.body.readinto(block)
+        if not count and not self.is_latest():
+            raise Superseded
+        return count
+
+
+class Upload:
+    """One upload as :class:`shared.uploads.Uploads` would drive it, without the sessions around it."""
 
     count = 0
-    stored: ClassVar[dict[str, Session]] = {}
 
     def __init__(self, store: ByteStore, data: bytes, chunk_size: int = CHUNK) -> None:
         Upload.count += 1
         self.store, self.data, self.chunk_size = store, data, chunk_size
-        self.session_id = f"upload-{os.getpid():08d}-{Upload.count:017d}"
+        session_id = f"upload-{os.getpid():08d}-{Upload.count:017d}"
         self.session = Session(
-            session_id=self.session_id,
+            session_id=session_id,
             file_name="file.bin",
             declared_size=len(data),
             chunk_size=chunk_size,
             created_at=0.0,
             expires_at=1e12,
-            storage=store.create(self.session_id),
+            storage=store.create(session_id),
         )
         self.receipts: list[str] = []
 
     @property
-    def session(self) -> Session:
-        return self.stored[self.session_id]
-
-    @session.setter
-    def session(self, session: Session) -> None:
-        self.stored[self.session_id] = session
-
-    @property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
+
+    def judged(self, session: Session, body: Sent) -> ChunkBody:
+        """``body`` as the writer of ``session`` hands it over: to a store without fences, with an end that
+        says whether it was overtaken."""
+        return body if self.store.fences else Judged(body, lambda: self.session == session)
 
     def claim(self) -> Session:
         """The next writer, who is not the session's yet."""

@@ -20,7 +20,7 @@ DATA = b"whole" * 100
 def upload(bucket: Bucket) -> Upload:
     """All sent; its multipart upload then gone, so that Complete fails and the object is asked."""
     there = opened(bucket)
-    upload = Upload(S3Store(there, part_sender(there, "stream"), Upload.stored.get), DATA, CHUNK)
+    upload = Upload(S3Store(there, part_sender(there, "stream")), DATA, CHUNK)
     upload.send_all()
     upload.store.abort(upload.session.session_id, upload.session.storage)
     return upload

@@ -28,7 +28,7 @@ def store(bucket: Bucket) -> S3Store:
     if LARGE_PARTS in bucket.endpoint.traits:
         pytest.skip(f"NOT RUN on {bucket.endpoint.name}: {MORE} parts of 5 MiB are no test for every day")
     there = opened(bucket)
-    return S3Store(there, part_sender(there, "stream"), Upload.stored.get)
+    return S3Store(there, part_sender(there, "stream"))
 
 
 def in_parallel(calls: Sequence[Callable[[], object]]) -> None:
@@ -42,7 +42,7 @@ def test_a_file_of_more_than_a_thousand_parts(store: S3Store, bucket: Bucket) ->
     upload = Upload(store, bytes(i % 251 for i in range(MORE)), chunk_size=1)
     upload.send_all()
     ((_, upload_id),) = bucket.uploads()
-    found = [part.number for part in listings.parts(opened(bucket), upload.session_id, upload_id)]
+    found = [part.number for part in listings.parts(opened(bucket), upload.session.session_id, upload_id)]
     assert found == list(range(1, MORE + 1))
     # The last part once more, as after a crash before its commit: what stands there is on the second page.
     upload.session = replace(upload.session, committed_offset=MORE - 1).claimed()

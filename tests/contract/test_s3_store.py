@@ -7,7 +7,7 @@ import pytest
 from level3_s3_multipart.parts import part_sender
 from level3_s3_multipart.s3_store import S3Store
 from shared.ports import ByteStore
-from tests.contract.byte_store_contract import CHUNK, ByteStoreContract, Upload
+from tests.contract.byte_store_contract import CHUNK, ByteStoreContract
 from tests.s3.endpoint import Bucket, Endpoint
 from tests.s3.opened import opened
 from tests.s3.rules import S3_MINIMUM
@@ -28,7 +28,7 @@ class S3StoreContract(ByteStoreContract):
     @pytest.fixture
     def store(self, bucket: Bucket) -> ByteStore:
         there = opened(bucket, self.checksum)
-        return S3Store(there, part_sender(there, self.parts), Upload.stored.get)
+        return S3Store(there, part_sender(there, self.parts))
 
     @pytest.fixture(autouse=True)
     def _known_differences(self, request: pytest.FixtureRequest, s3_endpoint: Endpoint) -> None:

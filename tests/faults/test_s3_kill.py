@@ -41,29 +41,31 @@ INIT = (
     ),
 )
 
-# Chunk 2 of 4. Each chunk replaces the session twice: 1 and 2 are chunk 1's claim and commit.
+# Chunk 2 of 4. Each chunk replaces the session three times: 1 to 3 are chunk 1's claim, its announcement
+# and its commit.
 APPEND = (
     (
         "before level3_s3_multipart.streamed_put:_Connection.exchange 2",  # S3 has said go on
-        f"before {COMMIT} 4",  # S3 has the part, and the session does not know
-        f"after {COMMIT} 4",  # committed, and the answer is lost
+        f"before {COMMIT} 6",  # S3 has the part, and the session does not know
+        f"after {COMMIT} 6",  # committed, and the answer is lost
+        f"after {COMMIT} 5",  # announced, and the last block does not leave
     ),
     (
-        f"after {COMMIT} 3",  # claimed, nothing sent
+        f"after {COMMIT} 4",  # claimed, nothing sent
         "before level3_s3_multipart.turns:Turn.last_block 2",
         "after level3_s3_multipart.turns:Turn.last_block 2",
     ),
 )
 
-# Four chunks made eight replacements; the intent, the claim and the result follow.
+# Four chunks made twelve replacements; the intent, the claim and the result follow.
 COMPLETE = (
     (
-        f"after {COMMIT} 9",  # the intent is stored, nobody works on it
+        f"after {COMMIT} 13",  # the intent is stored, nobody works on it
         f"before {STORE}._complete 1",
         f"after {STORE}._complete 1",  # S3 has the object, and nobody knows
         "after shared.catalogue:Catalogue.record 1",  # the file is there, the session does not know
     ),
-    (f"before {COMMIT} 9", "before shared.catalogue:Catalogue.record 1", f"after {COMMIT} 11"),
+    (f"before {COMMIT} 13", "before shared.catalogue:Catalogue.record 1", f"after {COMMIT} 15"),
 )
 
 CANCEL = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from level3_s3_multipart.app import create_app
-from level3_s3_multipart.turns import Turn
 from shared.background import BACKGROUND
 from shared.errors import OffsetMismatch, SessionNotFound, UploadLost
 from shared.settings import settings_from
 from shared.uploads import NewUpload, Uploads
+from shared.writing import Writer
 from tests.contract.byte_store_contract import Sent
-from tests.faults.faulty import at_once
+from tests.faults.faulty import at_once, until
 from tests.faults.test_races_chunk import rivals
 from tests.oracle import begin_upload, some_bytes
 from tests.s3.endpoint import Bucket
@@ -28,6 +29,8 @@ from tests.s3.stores import NO_SECOND_PART
 
 CHUNK = 64 * 1024
 SEEDS = {"the same bytes": (1,), "different bytes": (1, 2, 3)}
+ANNOUNCED = 2
+"""The epoch of a first writer that has announced its last block."""
 LOST = {"upload-lost", "session-not-found"}
 
 
@@ -80,49 +83,72 @@ def servers(
 
 
 class Stopped:
-    """The first writer that passes the last check stops there, as if its process got a SIGSTOP."""
+    """The first writer that has announced its last block stops there, as if its process got a SIGSTOP."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.go_on = threading.Event(), threading.Event()
-        checked = Turn.last_block
+        announce = Writer.announce
 
-        def last_block(turn: Turn) -> None:
-            checked(turn)
+        def announced(writer: Writer, until: float) -> None:
+            announce(writer, until)
             if not self.reached.is_set():
                 self.reached.set()
                 assert self.go_on.wait(30)
 
-        monkeypatch.setattr(Turn, "last_block", last_block)
+        monkeypatch.setattr(Writer, "announce", announced)
 
 
-@pytest.mark.parametrize("same", [True, False], ids=["the same bytes", "different bytes"])
-def test_a_part_that_comes_after_all_checks_makes_no_wrong_file(
-    servers: tuple[Uploads, Uploads], bucket: Bucket, monkeypatch: pytest.MonkeyPatch, same: bool
+def test_a_newcomer_waits_for_a_part_that_is_being_stored(
+    servers: tuple[Uploads, Uploads], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one window that is left between servers. Equal bytes: nothing happens. Others: it is found out."""
+    """On another server, and with other bytes: the part that is confirmed stays as it was."""
     one, two = servers
     stopped = Stopped(monkeypatch)
     data, others = some_bytes(CHUNK, 1), some_bytes(CHUNK, 2)
     session = one.init(NewUpload("film.bin", len(data), chunk_size=CHUNK))
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(one.append, session.session_id, 0, Sent(data))
+        assert stopped.reached.wait(30)
+        newcomer = pool.submit(two.append, session.session_id, 0, Sent(others))
+        with pytest.raises(TimeoutError):
+            newcomer.result(0.5)
+        stopped.go_on.set()
+        assert first.result(30).committed_offset == CHUNK
+        with pytest.raises(OffsetMismatch):
+            newcomer.result(30)
+    two.complete(session.session_id)
+    file = two.finalize(session.session_id).file
+    assert file is not None
+    assert file.fingerprint == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same bytes", "different bytes"])
+def test_a_part_that_comes_after_its_announcement_ran_out_makes_no_wrong_file(
+    servers: tuple[Uploads, Uploads], bucket: Bucket, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    """The one window that is left between servers. Equal bytes: nothing happens. Others: it is found out."""
+    one, two = servers
+    monkeypatch.setattr("shared.writing.LAST_BLOCK", 0.2)
+    stopped = Stopped(monkeypatch)
+    data, others = some_bytes(CHUNK, 1), some_bytes(CHUNK, 2)
+    session = one.init(NewUpload("film.bin", len(data), chunk_size=CHUNK))
+    with ThreadPoolExecutor(2) as pool:
         late = pool.submit(one.append, session.session_id, 0, Sent(data if same else others))
         assert stopped.reached.wait(30)
-        if NO_SECOND_PART in bucket.endpoint.traits:
-            # This store keeps the newcomer waiting for the late one, so it cannot overtake it.
-            newcomer = ThreadPoolExecutor(1).submit(two.append, session.session_id, 0, Sent(data))
-            stopped.go_on.set()
-            with pytest.raises(OffsetMismatch):
-                late.result(60)
-            if not same:
-                with pytest.raises(UploadLost):
-                    newcomer.result(60)
-                return
+        newcomer = pool.submit(two.append, session.session_id, 0, Sent(data))
+        until(lambda: two.status(session.session_id).writer_epoch > ANNOUNCED, "the newcomer's turn")
+        waits = NO_SECOND_PART in bucket.endpoint.traits
+        if not waits:
             newcomer.result(60)
-        else:
-            two.append(session.session_id, 0, Sent(data))
-            stopped.go_on.set()
-            with pytest.raises(OffsetMismatch):
-                late.result(60)
+        # There the store keeps the newcomer waiting for the late one, so it cannot overtake it.
+        stopped.go_on.set()
+        with pytest.raises(OffsetMismatch):
+            late.result(60)
+        if waits and not same:
+            with pytest.raises(UploadLost):
+                newcomer.result(60)
+            return
+        newcomer.result(60)
     two.complete(session.session_id)
     if same:
         file = two.finalize(session.session_id).file

@@ -1,10 +1,9 @@
-"""Who may finish a part: exact within a process, as good as the session store between processes."""
+"""Who may finish a part: the turns of one process."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,20 +18,14 @@ TWO = ONE.claimed()
 THREE = TWO.claimed()
 
 
-def stored(*sessions: Session | None) -> Callable[[str], Session | None]:
-    """A session store that says one after the other, and then the last one again and again."""
-    told = list(sessions)
-    return lambda _: told.pop(0) if len(told) > 1 else told[0]
-
-
 def test_a_writer_alone_finishes() -> None:
-    with Turns(stored(ONE)).take(ONE) as turn:
+    with Turns().take(ONE) as turn:
         turn.check()
         turn.last_block()
 
 
 def test_an_older_writer_stops_at_its_next_block() -> None:
-    turns = Turns(stored(TWO))
+    turns = Turns()
     with turns.take(ONE) as older, turns.take(TWO) as younger:
         with pytest.raises(Superseded):
             older.check()
@@ -42,22 +35,13 @@ def test_an_older_writer_stops_at_its_next_block() -> None:
 
 
 def test_an_older_writer_that_comes_later_is_refused() -> None:
-    turns = Turns(stored(TWO))
+    turns = Turns()
     with turns.take(TWO), pytest.raises(Superseded), turns.take(ONE):
         pytest.fail("it was let in")
 
 
-def test_a_writer_on_another_server_is_seen_before_the_last_block() -> None:
-    with Turns(stored(TWO)).take(ONE) as turn:
-        turn.check()
-        with pytest.raises(Superseded):
-            turn.last_block()
-
-
 def test_no_part_of_an_upload_that_is_over_is_finished() -> None:
-    with Turns(stored(None)).take(ONE) as turn, pytest.raises(Superseded):
-        turn.last_block()
-    turns = Turns(stored(ONE))
+    turns = Turns()
     with turns.take(ONE) as turn:
         turns.end(ONE.session_id)
         with pytest.raises(Superseded):
@@ -65,7 +49,7 @@ def test_no_part_of_an_upload_that_is_over_is_finished() -> None:
 
 
 def test_a_silent_writer_is_broken_off_once_by_each_who_takes_over() -> None:
-    turns, broken = Turns(stored(THREE)), []
+    turns, broken = Turns(), []
     with turns.take(ONE) as older:
         older.stops_by(lambda: broken.append("one"))
         with turns.take(TWO) as younger:
@@ -77,7 +61,7 @@ def test_a_silent_writer_is_broken_off_once_by_each_who_takes_over() -> None:
 
 def test_a_writer_whose_bytes_have_all_left_is_waited_for_and_not_broken_off() -> None:
     """Otherwise nobody would know whether its part comes before the younger one's or after it."""
-    turns, broken, order = Turns(stored(ONE, TWO)), [], []
+    turns, broken, order = Turns(), [], []
     reached = threading.Event()
 
     def younger() -> None:
@@ -99,7 +83,7 @@ def test_a_writer_whose_bytes_have_all_left_is_waited_for_and_not_broken_off() -
 
 
 def test_nothing_is_remembered_of_writers_that_have_left() -> None:
-    turns = Turns(stored(ONE))
+    turns = Turns()
     for number in range(3):
         with turns.take(Session(f"{number:032d}", "f", 1, 1, 0.0, 1.0).claimed()):
             pass
