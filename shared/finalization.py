@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 
 from shared.errors import Refused, SessionNotFound, UploadError, UploadLost
 from shared.lease import Leases
+from shared.outbox import Outbox, describe
 from shared.session import Session, State
-from shared.uploads import Uploads, describe, refused_or
+from shared.uploads import Uploads, refused_or
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ END = (Refused, SessionNotFound, UploadLost)
 
 @dataclass
 class Finalizations:
-    """Runs :meth:`Uploads.finalize` in a few threads, one run a session at a time.
+    """Runs :meth:`Outbox.finalize` in a few threads, one run a session at a time.
 
     Attributes:
         patience: seconds that :meth:`run` waits for a result.
@@ -101,7 +102,7 @@ class Finalizations:
 
     def _carry_out(self, session_id: str) -> Session:
         try:
-            return self.uploads.finalize(session_id, self._leases.keep)
+            return Outbox(self.uploads).finalize(session_id, self._leases.keep)
         except END:
             raise
         except Exception as error:

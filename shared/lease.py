@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from shared.errors import UploadError
+from shared.outbox import Outbox
 from shared.session import Session
 from shared.uploads import Uploads
 
@@ -57,6 +58,6 @@ class Leases:
                 held = list(self._held.values())
             for claimed in held:
                 try:
-                    self.uploads.renew(claimed)
+                    Outbox(self.uploads).renew(claimed)
                 except UploadError:
                     log.warning("session %.6s…: its lease could not be renewed", claimed.session_id)

@@ -1,9 +1,8 @@
-"""The use cases: init, append, status, cancel, complete, finalize. Sessions and ports, nothing else.
+"""The use cases: init, append, status, cancel, complete. Sessions and ports, nothing else.
 
-Two rules carry everything here. *Append*: bytes durable → offset committed → answer. *Complete*: intent
-stored → bytes completed → finalizer → result stored → staged object deleted → answer. Whatever a crash cuts
-off can be done again, because every step may be repeated, and every change of a session is a
-compare-and-set, because somebody else may be repeating it at the same moment.
+One rule carries everything here: bytes durable → offset committed → answer. Whatever a crash cuts off can be
+done again, because every step may be repeated, and every change of a session is a compare-and-set, because
+somebody else may be repeating it at the same moment. What follows `complete` is in :mod:`shared.outbox`.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from shared.allowance import Allowance
 from shared.backoff import Backoff
@@ -25,7 +24,6 @@ from shared.errors import (
     InvalidRequest,
     MemberError,
     OffsetMismatch,
-    Refused,
     SessionNotFound,
     StorageUnavailable,
     TooManySessions,
@@ -33,8 +31,8 @@ from shared.errors import (
     UploadLost,
 )
 from shared.limits import Limits
-from shared.ports import Accepted, ByteStore, ChunkBody, Finalizer, SessionStore, Superseded
-from shared.session import NEVER, Session, State
+from shared.ports import ByteStore, ChunkBody, Finalizer, SessionStore, Superseded
+from shared.session import Session, State
 from shared.writing import LAST_BLOCK, Announced, Writer
 
 log = logging.getLogger(__name__)
@@ -54,9 +52,6 @@ MAX_LOOKS = int(2 * LAST_BLOCK / BETWEEN_LOOKS)
 
 STALLED_PAUSE = 3600.0
 """Seconds after which a client may ask again about what waits for an operator."""
-
-Keep = Callable[[Session], AbstractContextManager[object]]
-"""Holds the lease of a claimed session for as long as a context lasts."""
 
 
 @dataclass(frozen=True)
@@ -222,79 +217,6 @@ class Uploads:
             if self.sessions.replace(session, intent):
                 return intent
 
-    def finalize(self, session_id: str, keep: Keep = nullcontext) -> Session:
-        """Carry out a stored intent, or find that it has been carried out. Repeatable at every step.
-
-        The session comes back as it is, still in finalization, when another process holds the lease or the
-        next try is not due yet. A failure is stored, with the time of the next try, before it is raised.
-
-        Args:
-            keep: a context in which the lease of the claimed session is renewed. Without one the work should
-                be done within the lease; otherwise somebody else does it as well, which does no harm.
-
-        Raises:
-            SessionNotFound; Refused; UploadLost.
-            Exception: whatever the store or the finalizer raised; the intent stays stored, try again.
-        """
-        session = self.status(session_id)
-        if session.state is not State.FINALIZING or session.lease_until > self.clock():
-            return refused_or(session)
-        claimed = session.claimed(lease_until=self.clock() + self.lifetimes.lease)
-        if not self.sessions.replace(session, claimed):
-            return refused_or(self.status(session_id))
-        try:
-            with keep(claimed):
-                return refused_or(self._finalize(claimed))
-        except (UploadLost, FileNotFoundError) as error:
-            current = self.status(session_id)
-            if current.writer_epoch != claimed.writer_epoch:
-                # Another process finished the work while this one slept, and threw a refused or duplicate
-                # object away under our hands.
-                return refused_or(current)
-            if isinstance(error, UploadLost):
-                self._give_up(claimed)
-            else:
-                self._postpone(claimed, error)
-            raise
-        except (Refused, SessionNotFound):
-            raise
-        except Exception as error:
-            self._postpone(claimed, error)
-            raise
-
-    def renew(self, claimed: Session) -> None:
-        """Hold on to a session that this process is finalizing."""
-        self.sessions.replace(claimed, replace(claimed, lease_until=self.clock() + self.lifetimes.lease))
-
-    def _postpone(self, claimed: Session, error: Exception) -> None:
-        """Store that a try failed and when the next one is due. If that fails too, the lease runs out and
-        the next try comes all the same."""
-        pause = self.lifetimes.backoff.pause(claimed.attempts + 1)
-        until = NEVER
-        if pause is None:
-            log.error("session %.6s…: finalization given up; an operator has to look", claimed.session_id)
-        else:
-            # Whoever is asked over the network may say when to come again. A full disk says so too, but to
-            # clients: here a look costs nothing, and the first pauses are short.
-            asked = error.retry_after if isinstance(error, StorageUnavailable) else None
-            until = self.clock() + max(pause, asked or 0.0)
-        with suppress(UploadError):
-            self.sessions.replace(claimed, claimed.postponed(until, describe(error)))
-
-    def _finalize(self, claimed: Session) -> Session:
-        staged = self.store.complete(claimed, self.sessions.receipts(claimed.session_id))
-        verdict = self.finalizer.finalize(claimed, staged)
-        expires_at = self.clock() + self.lifetimes.session_ttl
-        if isinstance(verdict, Accepted):
-            done = claimed.accepted(verdict.file, duplicate=verdict.duplicate, expires_at=expires_at)
-        else:
-            done = claimed.rejected(verdict.code, verdict.detail, expires_at=expires_at)
-        if not self.sessions.replace(claimed, done):
-            return self.status(claimed.session_id)
-        if not (isinstance(verdict, Accepted) and verdict.adopted):
-            self.store.discard(staged.location)
-        return done
-
     def _store_chunk(self, session_id: str, offset: int, body: ChunkBody) -> tuple[Writer, str]:
         for _ in range(MAX_CLAIMS):
             writer = self._claim(session_id, offset, body.length)
@@ -311,7 +233,7 @@ class Uploads:
                 current = self.status(session_id)
                 if current.writer_epoch != writer.session.writer_epoch:
                     raise superseded(current) from None
-                self._give_up(writer.session)
+                self.give_up(writer.session)
                 raise
         raise StorageUnavailable("The store knows later writers than the sessions do.", retry_after=1)
 
@@ -344,7 +266,7 @@ class Uploads:
             try:
                 found = self.store.recover(session, known)
             except UploadLost:
-                self._give_up(session)
+                self.give_up(session)
                 raise
             for receipt in found[len(known) :]:
                 ahead = session.appended(session.next_length, self.clock() + self.lifetimes.session_ttl)
@@ -358,18 +280,10 @@ class Uploads:
                 )
         self.sessions.replace(session, session.settled())
 
-    def _give_up(self, session: Session) -> None:
+    def give_up(self, session: Session) -> None:
         log.error("session %.6s…: its stored bytes are gone; giving it up", session.session_id)
         if self.sessions.delete(session):
             self.store.abort(session.session_id, session.storage)
-
-
-def send_again(sessions: SessionStore, session: Session) -> bool:
-    """An operator's word: whichever process looks next finalizes ``session`` as if no try had failed.
-
-    False: it has changed meanwhile, or is not in finalization.
-    """
-    return session.state is State.FINALIZING and sessions.replace(session, session.due_again())
 
 
 def refused_or(session: Session) -> Session:
@@ -382,11 +296,6 @@ def refused_or(session: Session) -> Session:
         refusal = REFUSALS.get(session.problem_code, ContentRejected)
         raise refusal(session.problem_detail, uploaded_bytes=session.committed_offset)
     return session
-
-
-def describe(error: Exception) -> str:
-    """A failure in one line, for the operator."""
-    return " ".join((str(error) if isinstance(error, UploadError) else repr(error)).split())
 
 
 def superseded(session: Session) -> OffsetMismatch:

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import click
 
+from shared.outbox import send_again
 from shared.ports import SessionStore
 from shared.session import Session, State
 from shared.sessions import open_session_store
 from shared.settings import SettingError, settings_from
-from shared.uploads import send_again
 from shared.wire import timestamp
 
 MOST: Final = 10_000

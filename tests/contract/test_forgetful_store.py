@@ -19,6 +19,7 @@ from shared.catalogue import Catalogue
 from shared.errors import OffsetMismatch, SessionNotFound, StorageUnavailable, UploadLost
 from shared.finalizer import CatalogueFinalizer
 from shared.limits import TINY
+from shared.outbox import Outbox
 from shared.session import Session, State
 from shared.sessions.redis import RedisSessionStore
 from shared.uploads import Lifetimes, NewUpload, Uploads
@@ -83,7 +84,7 @@ def finish(uploads: Uploads, session_id: str) -> None:
     while (offset := uploads.status(session_id).committed_offset) < len(SOURCE):
         uploads.append(session_id, offset, Body(SOURCE[offset:][:CHUNK]))
     uploads.complete(session_id)
-    done = uploads.finalize(session_id)
+    done = Outbox(uploads).finalize(session_id)
     assert done.file is not None
     assert done.file.fingerprint == hashlib.sha256(SOURCE).hexdigest()
 
@@ -196,10 +197,10 @@ def test_an_intent_that_is_kept_is_carried_out(uploads: Uploads, server: Forgetf
     upload = begin(uploads, 10)
     uploads.complete(upload)
     then = server.moment()
-    assert uploads.finalize(upload).state is State.COMPLETED
+    assert Outbox(uploads).finalize(upload).state is State.COMPLETED
     server.forget(then)
     assert uploads.status(upload).state is State.FINALIZING
-    done = uploads.finalize(upload)
+    done = Outbox(uploads).finalize(upload)
     assert (done.state, done.duplicate) == (State.COMPLETED, False)
 
 

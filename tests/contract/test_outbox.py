@@ -19,11 +19,12 @@ from shared.files import FileRecord
 from shared.finalization import Finalizations
 from shared.lease import Leases
 from shared.limits import TINY
+from shared.outbox import Outbox, send_again
 from shared.ports import Accepted, Rejected, SessionStore, StagedObject
 from shared.session import NEVER, Session, State
 from shared.sessions.memory import MemorySessionStore
 from shared.sessions.sql import SqlSessionStore
-from shared.uploads import Lifetimes, NewUpload, Uploads, send_again
+from shared.uploads import Lifetimes, NewUpload, Uploads
 from shared.wire import session_json
 
 DAY: Final = 24 * 3600.0
@@ -108,12 +109,12 @@ def test_a_session_that_another_process_works_on_is_left_alone(world: World) -> 
     session_id = intent(first)
 
     def meanwhile() -> None:
-        assert second.finalize(session_id).state is State.FINALIZING
+        assert Outbox(second).finalize(session_id).state is State.FINALIZING
 
     world.application.behaviour = meanwhile
-    assert first.finalize(session_id).state is State.COMPLETED
+    assert Outbox(first).finalize(session_id).state is State.COMPLETED
     assert world.application.calls == 1
-    assert second.finalize(session_id).file == FILE
+    assert Outbox(second).finalize(session_id).file == FILE
 
 
 def test_the_lease_of_a_process_that_died_runs_out(world: World) -> None:
@@ -124,12 +125,12 @@ def test_the_lease_of_a_process_that_died_runs_out(world: World) -> None:
     first, second = world.process(lease=10.0), world.process(lease=10.0)
     session_id = intent(first)
     with pytest.raises(SystemExit):
-        first.finalize(session_id)
+        Outbox(first).finalize(session_id)
     world.application.behaviour = lambda: None
     world.now += 9.9
-    assert second.finalize(session_id).state is State.FINALIZING
+    assert Outbox(second).finalize(session_id).state is State.FINALIZING
     world.now += 0.2
-    assert second.finalize(session_id).state is State.COMPLETED
+    assert Outbox(second).finalize(session_id).state is State.COMPLETED
 
 
 def test_a_lease_is_renewed_for_as_long_as_the_work_takes(world: World) -> None:
@@ -187,18 +188,20 @@ def test_a_failure_is_remembered_over_restarts(world: World) -> None:
     pauses = []
     for attempts in (1, 2, 3):
         with pytest.raises(StorageUnavailable):
-            uploads.finalize(session_id)
+            Outbox(uploads).finalize(session_id)
         session = uploads.status(session_id)
         assert (session.attempts, session.last_error) == (attempts, "the application is away")
         pauses.append(session.lease_until - world.now)
-        assert uploads.finalize(session_id).state is State.FINALIZING, "not due yet, so nothing happens"
+        assert Outbox(uploads).finalize(session_id).state is State.FINALIZING, (
+            "not due yet, so nothing happens"
+        )
         assert world.application.calls == attempts
         world.now = session.lease_until
         uploads = world.process()
     for least, pause in zip((1.0, 2.0, 4.0), pauses, strict=True):
         assert least <= pause <= 1.5 * least
     world.application.behaviour = lambda: None
-    assert uploads.finalize(session_id).state is State.COMPLETED
+    assert Outbox(uploads).finalize(session_id).state is State.COMPLETED
 
 
 def test_the_application_may_ask_for_a_longer_pause(world: World) -> None:
@@ -208,7 +211,7 @@ def test_the_application_may_ask_for_a_longer_pause(world: World) -> None:
     world.application.behaviour = later
     uploads = world.process()
     with pytest.raises(StorageUnavailable):
-        uploads.finalize(session_id := intent(uploads))
+        Outbox(uploads).finalize(session_id := intent(uploads))
     assert uploads.status(session_id).lease_until == world.now + 700
 
 
@@ -223,9 +226,9 @@ def test_a_late_renewal_does_not_take_a_failure_back(world: World) -> None:
 
     world.application.behaviour = note_and_fail
     with pytest.raises(StorageUnavailable):
-        uploads.finalize(session_id)
+        Outbox(uploads).finalize(session_id)
     failed = uploads.status(session_id)
-    uploads.renew(claims[0])
+    Outbox(uploads).renew(claims[0])
     assert uploads.status(session_id) == failed
 
 
@@ -251,13 +254,13 @@ def test_after_a_day_the_session_waits_for_an_operator(world: World, sessions: s
     while not (session := uploads.status(session_id)).is_stalled:
         world.now = max(world.now, session.lease_until)
         with pytest.raises(StorageUnavailable):
-            uploads.finalize(session_id)
+            Outbox(uploads).finalize(session_id)
     assert DAY <= world.now - began < DAY + 3600
     assert world.application.calls == session.attempts < 120
     assert session_json(session)["state"] == "finalizing"
     assert session_json(session)["problem"]["code"] == "finalization-stalled"
     world.now += 30 * DAY  # nobody tries, nothing expires
-    assert uploads.finalize(session_id) == session
+    assert Outbox(uploads).finalize(session_id) == session
     with pytest.raises(FinalizationStalled):
         uploads.complete(session_id)
 
@@ -266,7 +269,7 @@ def test_after_a_day_the_session_waits_for_an_operator(world: World, sessions: s
     assert not send_again(uploads.sessions, session), "it has changed"
     again = uploads.status(session_id)
     assert (again.attempts, again.last_error) == (0, "the application is away")
-    assert uploads.finalize(session_id).state is State.COMPLETED
+    assert Outbox(uploads).finalize(session_id).state is State.COMPLETED
     assert not send_again(uploads.sessions, uploads.status(session_id))
 
 

@@ -43,6 +43,7 @@ from shared.errors import (
 from shared.expiry import sweep
 from shared.finalizer import CatalogueFinalizer
 from shared.limits import TINY
+from shared.outbox import Outbox
 from shared.session import Session, State
 from shared.sessions import open_session_store
 from shared.uploads import Lifetimes, NewUpload, Uploads
@@ -249,9 +250,9 @@ class UploadMachine(RuleBasedStateMachine):
         for _ in range(times):
             if not there.is_honest:
                 with pytest.raises(Refused):
-                    self.uploads.finalize(upload)
+                    Outbox(self.uploads).finalize(upload)
                 continue
-            session = self.uploads.finalize(upload)
+            session = Outbox(self.uploads).finalize(upload)
             assert session.file is not None
             assert (session.file.fingerprint, session.file.file_size) == (fingerprint, len(there.source))
             assert session.duplicate == (fingerprint in self.files)

@@ -16,6 +16,7 @@ import pytest
 
 from shared.body import TimedBody
 from shared.errors import Refused
+from shared.outbox import Outbox
 from shared.uploads import NewUpload, Uploads
 from tests.conftest import Serve
 from tests.faults.faulty import COMMIT, Held, at_once, two_servers, until
@@ -153,7 +154,7 @@ def finish_elsewhere(other: Uploads, session_id: str) -> None:
     """Complete and finalize, whatever comes of it."""
     with suppress(Refused):
         other.complete(session_id)
-        replace(other, clock=after_the_lease).finalize(session_id)
+        Outbox(replace(other, clock=after_the_lease)).finalize(session_id)
 
 
 def after_the_lease() -> float:

@@ -16,6 +16,7 @@ import pytest
 from level3_s3_multipart.app import create_app
 from shared.background import BACKGROUND
 from shared.errors import OffsetMismatch, SessionNotFound, UploadLost
+from shared.outbox import Outbox
 from shared.settings import settings_from
 from shared.uploads import NewUpload, Uploads
 from shared.writing import Writer
@@ -117,7 +118,7 @@ def test_a_newcomer_waits_for_a_part_that_is_being_stored(
         with pytest.raises(OffsetMismatch):
             newcomer.result(30)
     two.complete(session.session_id)
-    file = two.finalize(session.session_id).file
+    file = Outbox(two).finalize(session.session_id).file
     assert file is not None
     assert file.fingerprint == hashlib.sha256(data).hexdigest()
 
@@ -151,12 +152,12 @@ def test_a_part_that_comes_after_its_announcement_ran_out_makes_no_wrong_file(
         newcomer.result(60)
     two.complete(session.session_id)
     if same:
-        file = two.finalize(session.session_id).file
+        file = Outbox(two).finalize(session.session_id).file
         assert file is not None
         assert file.file_size == len(data)
         return
     with pytest.raises(UploadLost):
-        two.finalize(session.session_id)
+        Outbox(two).finalize(session.session_id)
     with pytest.raises(SessionNotFound):
         two.status(session.session_id)
     assert (bucket.objects(), bucket.uploads()) == ([], [])
