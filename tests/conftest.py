@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from tests import services
 from tests.servers import Server
 
 pytest_plugins = ["tests.s3.plugin"]
+
+# Who was started in the background of a script ignores Ctrl-C, and so do all its children: not here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Serve = Callable[..., Server]
 

@@ -33,7 +33,7 @@ from types import TracebackType
 from typing import Final, Self
 
 ROOT: Final = Path(__file__).parents[2]
-LINGERING: Final = 20
+LINGERING: Final = 20.0
 """Seconds without a word after which what runs in the background is taken to say no more: a server that
 starts on a busy machine takes its time."""
 
@@ -163,6 +163,7 @@ class Shell:
     """A shell in ``folder`` with the project's commands on its path; a context manager."""
 
     folder: Path
+    lingering: float = LINGERING
     _ports: dict[str, int] = field(default_factory=dict, init=False)
     _unread: str = field(default="", init=False)
 
@@ -204,7 +205,7 @@ class Shell:
         deadline = time.monotonic() + PATIENCE
         while not (self._returned and matches(expected, self._said, roughly=step.roughly)):
             if not self._hear(
-                deadline if not self._returned else min(deadline, time.monotonic() + LINGERING)
+                deadline if not self._returned else min(deadline, time.monotonic() + self.lingering)
             ):
                 raise Drift(step, self._said)
         self._unread = ""

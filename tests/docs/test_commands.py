@@ -61,7 +61,7 @@ def test_commands_print_what_the_document_shows(document: str, tmp_path: Path) -
 
 
 def test_a_changed_line_is_noticed(tmp_path: Path) -> None:
-    with Shell(tmp_path) as shell:
+    with Shell(tmp_path, lingering=1.0) as shell:
         shell.run(Step("here:1", "echo one; echo two >&2", ("one", "two")))
         shell.run(Step("here:2", "false", ()))
         shell.run(Step("here:3", "echo $?", ("1",)))

@@ -40,20 +40,33 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_tree(process: subprocess.Popen[str], line: str) -> list[psutil.Process]:
-    """Read up to ``line``; the servers that run then are returned."""
+def wait_for(process: subprocess.Popen[str], line: str) -> str:
+    """Read up to ``line``, and return all that was said."""
     assert process.stdout is not None
+    said = ""
     for text in process.stdout:
+        said += text
         if line in text:
-            return psutil.Process(process.pid).children(recursive=True)
-    raise AssertionError(f"never said {line!r}")
+            return said
+    raise AssertionError(f"never said {line!r}, but {said}")
 
 
-def test_the_tour_goes_as_promised(tmp_path: Path) -> None:
+def servers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The servers that run now."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def test_the_tour_goes_as_promised_and_the_servers_stay_until_ctrl_c(tmp_path: Path) -> None:
+    """That it ends by itself with --once is shown in README.md, whose commands are run."""
     first = free_ports()
-    with start(tmp_path, "--once", "--first-port", str(first)) as process:
-        out, _ = process.communicate(timeout=110)
+    with start(tmp_path, "--first-port", str(first)) as process:
+        out = wait_for(process, "The servers stay until Ctrl-C")
+        servers = servers_of(process)
+        assert [file.file_size for file in list_files(f"http://127.0.0.1:{first + 2}")] == [100 * 2**20]
+        process.send_signal(signal.SIGINT)
+        out += process.communicate(timeout=60)[0]
     assert process.returncode == 0, out
+    assert psutil.wait_procs(servers, timeout=5)[1] == []
     for promised in (
         f"level 1 (a single request) is served at http://127.0.0.1:{first + 1}",
         "100 MiB in one request: refused with 413",
@@ -83,7 +96,8 @@ def test_the_tour_goes_as_promised(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["level 2 (", "Level 1:", "the connection is cut"])
 def test_interrupted_it_takes_everything_with_it(tmp_path: Path, how: signal.Signals, moment: str) -> None:
     with start(tmp_path, "--once", "--first-port", str(free_ports())) as process:
-        servers = wait_for_tree(process, moment)
+        wait_for(process, moment)
+        servers = servers_of(process)
         process.send_signal(how)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out
@@ -93,23 +107,12 @@ def test_interrupted_it_takes_everything_with_it(tmp_path: Path, how: signal.Sig
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_servers_stay_until_ctrl_c(tmp_path: Path) -> None:
-    first = free_ports()
-    with start(tmp_path, "--first-port", str(first)) as process:
-        servers = wait_for_tree(process, "The servers stay until Ctrl-C")
-        assert [file.file_size for file in list_files(f"http://127.0.0.1:{first + 2}")] == [100 * 2**20]
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, out
-    assert psutil.wait_procs(servers, timeout=5)[1] == []
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_killed_tour_leaves_no_servers_behind(tmp_path: Path) -> None:
     """Nothing of the tour's own can run any more; the servers must notice by themselves. Level 2's was
     restarted by another thread than the one that started it first."""
     with start(tmp_path, "--first-port", str(free_ports())) as process:
-        servers = wait_for_tree(process, "The servers stay until Ctrl-C")
+        wait_for(process, "resumed both times")
+        servers = servers_of(process)
         assert len(servers) >= 2
         process.kill()
         assert psutil.wait_procs(servers, timeout=20)[1] == []

@@ -60,6 +60,7 @@ def race(  # noqa: PLR0917 - every part of a race is told
     offset = number * upload.chunk_size
     with ExitStack() as stack:
         writers = [stack.enter_context(Writer(target, upload, offset, body).send(held)) for body in bodies]
+        time.sleep(SEEN)
         for index in order:
             writers[index].send()
         answers = [writer.outcome(LATE) for writer in writers]
