@@ -120,8 +120,10 @@ class Catalogue:
         row = asdict(file) | {"owner": owner, "location": location, "session_id": session_id}
 
         def make(connection: Connection) -> None:
-            if quota is not None and _used(connection, owner) + size > quota:
-                raise OverQuota
+            if quota is not None:
+                self._database.alone(connection, f"quota of {owner}")  # two at once would both find room
+                if _used(connection, owner) + size > quota:
+                    raise OverQuota
             connection.execute(insert(FILES), row)
             if also is not None:
                 also(connection, file)

@@ -94,6 +94,11 @@ class Database:
         answer: T = self._writers.submit(write) if self._kind.one_writer else self._transact([write])[0]
         return answer
 
+    def alone(self, connection: Connection, about: str) -> None:
+        """Within :meth:`write`: wait until nobody else is alone with ``about``, and keep others waiting until
+        the transaction ends. For what is looked at first and written then, across rows."""
+        self._kind.alone(connection, about)
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -110,7 +115,8 @@ class Database:
 
     def _prepare(self, schema: MetaData) -> None:
         def make_tables(connection: Connection) -> None:
-            self._kind.alone(connection)
+            # `CREATE TABLE IF NOT EXISTS` of two servers in the same moment fails for one of them.
+            self.alone(connection, "tables")
             self._recognise(connection, schema)
             schema.create_all(connection)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, create_engine, func, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from shared.errors import InsufficientStorage, StorageFailure, StorageUnavailable, UploadError
@@ -16,8 +16,6 @@ from shared.group_commit import PATIENCE
 from shared.settings import SettingError
 
 SCHEME: Final = "postgresql://"
-TABLES_LOCK: Final = 0x75706C6F616473
-"""The advisory lock under which tables are made: "uploads" in ASCII."""
 
 _TIMEOUTS: Final = {
     # libpq: seconds to connect, and until a host that has vanished without a word counts as gone.
@@ -76,10 +74,9 @@ class PostgreSql:
         if not promise:
             connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
-    def alone(self, connection: Connection) -> None:
-        """Let nobody else make tables until the end of the transaction: ``CREATE TABLE IF NOT EXISTS`` of two
-        servers in the same moment fails for one of them."""
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TABLES_LOCK})")
+    def alone(self, connection: Connection, about: str) -> None:
+        """Until the end of the transaction nobody else is alone with ``about``, by an advisory lock."""
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(about, 0))))
 
     def finish(self) -> None:
         """What remains once the tables are there: nothing."""

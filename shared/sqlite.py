@@ -61,8 +61,8 @@ class Sqlite:
         # have both read cannot both go on, and SQLite fails one of them without any waiting.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    def alone(self, _connection: Connection) -> None:
-        """Let nobody else make tables meanwhile: the write lock does that already."""
+    def alone(self, _connection: Connection, _about: str) -> None:
+        """Nobody else writes meanwhile: the write lock sees to that."""
 
     def finish(self) -> None:
         """What remains once the tables are there."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.catalogue import Catalogue, make_cursor, open_catalogue, parse_cursor
+from shared.catalogue import Catalogue, OverQuota, make_cursor, open_catalogue, parse_cursor
 from shared.errors import InvalidRequest, StorageFailure
 from shared.files import FileRecord
 from shared.settings import SettingError
@@ -47,6 +47,20 @@ def record(
     return catalogue.record(
         owner, session_id, f"{session_id}.jpg", 3, "image/jpeg", fingerprint, location, 1234.5
     )
+
+
+def test_of_many_files_at_once_as_many_are_recorded_as_the_quota_has_room_for(catalogue: Catalogue) -> None:
+    def bring(number: int) -> bool:
+        try:
+            catalogue.record(
+                "ann", f"s{number}", "a.jpg", 3, "image/jpeg", f"{number:064x}", f"o/{number}", 1.0, quota=10
+            )
+        except OverQuota:
+            return False
+        return True
+
+    assert at_once(bring).count(True) == 3
+    assert catalogue.used("ann") == 9
 
 
 def test_a_record_holds_what_was_said_of_the_file(catalogue: Catalogue) -> None:

@@ -15,12 +15,17 @@ from tests.servers import Server
 
 @dataclass
 class World:
-    """A service and an application that work, and somebody between them who may be told to break things."""
+    """A service and an application that work, and somebody between them who may be told to break things.
+
+    Attributes:
+        metrics: the port at which the service shows its numbers.
+    """
 
     halves: Halves
     service: Server
     application: Server
     between: GoBetween
+    metrics: int
 
 
 @pytest.fixture
@@ -34,12 +39,13 @@ def halves(tmp_path: Path) -> Iterator[Halves]:
 @pytest.fixture(scope="module")
 def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One for the tests of a module; what they upload stays."""
-    port = free_port()
+    port, metrics = free_port(), free_port()
     with between(port) as go_between:
         halves = Halves(tmp_path_factory.mktemp("level4"), callback=go_between.url, application_port=port)
         try:
             application = halves.application()
-            yield World(halves, halves.service("--callback-timeout", "2s"), application, go_between)
+            service = halves.service("--callback-timeout", "2s", "--metrics", f"127.0.0.1:{metrics}")
+            yield World(halves, service, application, go_between, metrics)
         finally:
             halves.close()
 

@@ -17,6 +17,7 @@ from tests.level4.conftest import World
 from tests.level4.go_between import HANG_UP, Heard, Mishap, Reply, answer, between, late, lose_answer, refuse
 from tests.level4.halves import within
 from tests.oracle import Upload
+from tests.raw_http import exchange
 
 pytestmark = pytest.mark.xdist_group("level 4's callbacks")
 
@@ -54,6 +55,24 @@ def test_the_service_says_that_it_waits(world: World) -> None:
     assert world.halves.staged() == [upload.session_id]
     world.between.always = lambda forward: forward()
     world.halves.oracle(upload)
+
+
+def test_the_numbers_tell_of_attempts_and_of_the_oldest_that_waits(world: World) -> None:
+    def number(name: str) -> float:
+        text = exchange(world.metrics, "GET", "/metrics").body.decode()
+        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+    failed, accepted = (f'upload_finalizations_total{{outcome="{it}"}}' for it in ("failed", "accepted"))
+    before = number(failed), number(accepted)
+    world.between.always = answer(503)
+    upload = world.halves.sent(world.service, data=b"numbers" * 100)
+    assert upload.complete(patience=0.0).status == HTTPStatus.ACCEPTED
+    within(lambda: number(failed) > before[0], lambda: "no attempt was counted")
+    assert number("upload_finalizing_oldest_seconds") > 0
+    world.between.always = lambda forward: forward()
+    world.halves.oracle(upload)
+    within(lambda: number(accepted) == before[1] + 1, lambda: "its delivery was not counted")
+    within(lambda: number("upload_finalizing_oldest_seconds") == 0, lambda: "it grows old")
 
 
 def test_redirects_are_not_followed(world: World) -> None:
