@@ -11,7 +11,7 @@ demo: $(READY)            ## start every level and take the tour (ARGS=--once en
 	@$(BIN)/upload-levels tour $(ARGS)
 
 test: $(READY)            ## the whole test suite (ARGS: anything for pytest)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 check: $(READY)           ## ruff, mypy --strict, import-linter, and TypeScript on the client's JSDoc
 	@$(BIN)/ruff check .

@@ -16,6 +16,8 @@ from typing import Final
 
 import psutil
 
+from tests import forks
+
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 COMMAND: Final = (str(Path(sys.executable).with_name("upload-levels")),)
 START_TIMEOUT: Final = 75.0
@@ -46,7 +48,7 @@ class Server:
     data: Path | None = None
     name: str = "server"
     port: int = 0
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _process: subprocess.Popen[bytes] | forks.Forked | None = field(default=None, init=False)
     _family: Sequence[psutil.Process] = field(default=(), init=False)
 
     def start(self) -> Server:
@@ -55,17 +57,21 @@ class Server:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("UPLOAD_")}
         words = [*self.command, "serve", str(self.level), "--port", str(self.port)]
         words += ["--data", str(self.data_folder), *self.options]
+        environment |= self.environment
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                words,
-                cwd=REPOSITORY,
-                env=environment | dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                bufsize=0,
-                start_new_session=True,
-            )
+            if self.command == COMMAND:
+                self._process = forks.start(words[1:], REPOSITORY, environment, log)
+            else:
+                self._process = subprocess.Popen(
+                    words,
+                    cwd=REPOSITORY,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    bufsize=0,
+                    start_new_session=True,
+                )
         self.port = int(self._ready_line().rpartition(":")[2])
         self._family = psutil.Process(self.process.pid).children(recursive=True)
         return self
@@ -86,7 +92,7 @@ class Server:
         return self.folder / f"{self.name}.log"
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | forks.Forked:
         """The arbiter: the process that was started."""
         assert self._process is not None, "not started"
         return self._process

@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
@@ -14,9 +15,20 @@ from tests.browser.chromium import ARGUMENTS, program
 from tests.browser.driver import UploadPage
 from tests.browser.stages import Stage, open_stage
 
+SHARED: Final = {"test_refusals", "test_resume", "test_upload"}
+"""Modules that go to one worker of pytest-xdist, and all others to another: each worker has a browser and
+servers of its own."""
+
 Open = Callable[..., UploadPage]
 Make = Callable[..., Path]
 Stages = Callable[..., Stage]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            where = "browser 1" if item.path.stem in SHARED else "browser 2"
+            item.add_marker(pytest.mark.xdist_group(where))
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,6 @@ from shared.uploader.listing import list_files
 from tests.browser.conftest import Make, Open, Stages, sha256
 from tests.browser.stages import CHUNK, KIB, MIB, Stage
 
-pytestmark = pytest.mark.xdist_group("browser at level 4")
-
 
 @pytest.fixture
 def elsewhere() -> Iterator[str]:

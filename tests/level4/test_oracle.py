@@ -58,19 +58,24 @@ def test_two_hundred_uploads_make_two_hundred_records(tmp_path: Path) -> None:
                 for go_between in (first, second)
             ]
             ticket = halves.ticket()
+            others: list[threading.Thread] = []
 
             def upload(number: int) -> Upload:
                 data = f"upload {number} ".encode() * 50
                 service, other = services[number % 2], services[(number + 1) % 2]
                 sent = halves.sent(service, f"{number}.bin", data, ticket=ticket)
                 if number % 5 == 0:  # asked for at both, in the same moment
-                    threading.Thread(target=Upload(other, sent.session_id, data, "", 1).complete).start()
+                    there = Upload(other, sent.session_id, data, "", 1)
+                    others.append(threading.Thread(target=there.complete))
+                    others[-1].start()
                 answer = sent.complete(patience=120.0)
                 assert answer.status == HTTPStatus.OK, answer
                 return sent
 
             with ThreadPoolExecutor(8) as pool:
                 uploads = list(pool.map(upload, range(UPLOADS)))
+            for thread in others:
+                thread.join()
             names = sorted(file["fileName"] for file in halves.files())
             assert names == sorted(upload.name for upload in uploads)
             within(lambda: halves.staged() == [], lambda: f"still staged: {halves.staged()}")

@@ -20,7 +20,15 @@ LONGEST_RUN = 90.0
 LONGEST_RUN_OF_TWO = 150.0
 
 
-@pytest.mark.parametrize("judged", RUNS, ids=lambda judged: judged.title)
+def _together(judged: Run) -> str:
+    return "conformance of several servers" if judged.shared else "conformance"
+
+
+@pytest.mark.parametrize(
+    "judged",
+    # The longest of all tests: in groups, which pytest-xdist begins with.
+    [pytest.param(run, marks=pytest.mark.xdist_group(_together(run)), id=run.title) for run in RUNS],
+)
 @pytest.mark.timeout(240)
 def test_level_conforms_and_the_readme_says_so(judged: Run, tmp_path: Path) -> None:
     started = time.monotonic()

@@ -92,9 +92,16 @@ def test_the_tour_goes_as_promised_and_the_servers_stay_until_ctrl_c(tmp_path: P
     assert "\x1b" not in out, "plain lines where nobody looks at a terminal"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["level 2 (", "Level 1:", "the connection is cut"])
-def test_interrupted_it_takes_everything_with_it(tmp_path: Path, how: signal.Signals, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "how"),
+    [
+        ("level 2 (", signal.SIGINT),
+        ("Level 1:", signal.SIGTERM),
+        ("the connection is cut", signal.SIGINT),
+        ("the connection is cut", signal.SIGTERM),
+    ],
+)
+def test_interrupted_it_takes_everything_with_it(tmp_path: Path, moment: str, how: signal.Signals) -> None:
     with start(tmp_path, "--once", "--first-port", str(free_ports())) as process:
         wait_for(process, moment)
         servers = servers_of(process)
