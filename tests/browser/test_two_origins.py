@@ -73,6 +73,31 @@ def test_the_service_is_killed_under_the_page(own_stage: Stages, visit: Open, sa
     assert stored(stage)[file.name] == sha256(file)
 
 
+def test_a_reload_inside_a_chunk_goes_on_at_the_confirmed_offset(
+    shared_stages: Stages, visit: Open, sample: Make
+) -> None:
+    stage = shared_stages(4)
+    tab = visit(stage.address)
+    file = sample("reloaded.bin", 16 * CHUNK)
+    with tab.slow(512 * KIB):
+        tab.choose(file)
+        while len(tab.chunks) < 4:
+            tab.page.wait_for_timeout(20)
+        tab.reload()
+    begun = [chunk.offset // CHUNK for chunk in tab.chunks]
+    entry = tab.unfinished(file.name)
+    with tab.page.expect_file_chooser() as chooser:
+        entry.get_by_role("button", name=f"Choose again {file.name}").press("Enter")
+    chooser.value.set_files(file)
+    tab.expect_state(file.name, "done")
+    went_on = [chunk.offset // CHUNK for chunk in tab.chunks[len(begun) :]]
+    # The chunk under way may have been confirmed, and the answer lost; nothing before it is sent again.
+    assert went_on == list(range(went_on[0], 16))
+    assert went_on[0] in (begun[-1], begun[-1] + 1)
+    assert len({chunk.session for chunk in tab.chunks}) == 1
+    assert stored(stage)[file.name] == sha256(file)
+
+
 def test_a_page_of_another_origin_gets_nothing(
     shared_stages: Stages, context: BrowserContext, elsewhere: str
 ) -> None:
