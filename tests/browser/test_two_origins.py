@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -96,6 +98,20 @@ def test_a_reload_inside_a_chunk_goes_on_at_the_confirmed_offset(
     assert went_on[0] in (begun[-1], begun[-1] + 1)
     assert len({chunk.session for chunk in tab.chunks}) == 1
     assert stored(stage)[file.name] == sha256(file)
+
+
+def test_the_browser_asks_once_whether_it_may_send_chunks(
+    own_stage: Stages, visit: Open, sample: Make
+) -> None:
+    """A preflight is cached (Access-Control-Max-Age), else every chunk would cost two round trips."""
+    stage = own_stage(4, "--log-format", "json", "--log-level", "info")
+    tab = visit(stage.address)
+    file = sample("asked once.bin", 8 * CHUNK)
+    tab.choose(file)
+    tab.expect_state(file.name, "done")
+    log = [json.loads(line) for line in stage.uploads.log.read_text().splitlines() if line.startswith("{")]
+    seen = Counter(line["method"] for line in log if line.get("path") == "/upload/<session_id>")
+    assert (seen["PUT"], seen["OPTIONS"]) == (8, 1)
 
 
 def test_a_page_of_another_origin_gets_nothing(
