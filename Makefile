@@ -43,7 +43,7 @@ bench-s3: $(READY)        ## level 3 beside a bare loop that sends the same part
 	@$(BIN)/python -m bench.s3 $(ARGS)
 
 faults-s3: $(READY)       ## every call to S3 x every fault, every step x SIGKILL, on each S3 server that is here
-	@S3_FAULTS=all $(BIN)/python -m pytest -n 2 --dist loadgroup tests/s3 tests/contract/test_s3_store.py \
+	@S3_FAULTS=all $(BIN)/python -m pytest -n 4 --dist loadgroup tests/s3 tests/contract/test_s3_store.py \
 		tests/contract/test_s3_pages.py tests/faults/test_s3_*.py tests/system/test_s3_conforms.py $(ARGS)
 
 # In an environment of its own: it pins old versions of what others need new.
