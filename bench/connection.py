@@ -58,8 +58,15 @@ class Connection:
         where = urlsplit(url)
         kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
         self._http = kind(where.hostname or "", where.port)
-        self._http.connect()
-        self.socket: socket.socket = self._http.sock
+        try:
+            self._http.connect()
+            self.socket: socket.socket = self._http.sock
+            self._set_up(send_buffer)
+        except OSError:
+            self._http.close()  # a server that hung up at once: there may be a socket already
+            raise
+
+    def _set_up(self, send_buffer: int | None) -> None:
         if send_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         if os.get_blocking(self.socket.fileno()):

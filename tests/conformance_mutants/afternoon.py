@@ -73,7 +73,7 @@ OPTIONS: Final = {
 
 def in_general(text: str) -> str:
     """What the suite said, without what differs from run to run."""
-    text = re.sub(r"/upload/[A-Za-z0-9_-]{32}\b", "/upload/<id>", text)
+    text = re.sub(r"/upload/[A-Za-z0-9_-]{32}(?![A-Za-z0-9_-])", "/upload/<id>", text)
     text = re.sub(r'(\{"|<!).*', "…", text)
     return re.sub(r"^the (connection broke|server closed).*", "the connection breaks", text)
 
