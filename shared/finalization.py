@@ -47,11 +47,13 @@ class Finalizations:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _running: dict[str, Future[Session]] = field(default_factory=dict, init=False)
     _pool: ThreadPoolExecutor = field(init=False)
+    _outbox: Outbox = field(init=False)
     _leases: Leases = field(init=False)
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="finalize")
-        self._leases = Leases(self.uploads)
+        self._outbox = Outbox(self.uploads)
+        self._leases = Leases(self._outbox)
 
     def run(self, session_id: str) -> Session:
         """Finalize and return the session, or return it as it stands when it takes longer than patience.
@@ -102,7 +104,7 @@ class Finalizations:
 
     def _carry_out(self, session_id: str) -> Session:
         try:
-            return Outbox(self.uploads).finalize(session_id, self._leases.keep)
+            return self._outbox.finalize(session_id, self._leases.keep)
         except END:
             raise
         except Exception as error:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from shared.errors import UploadError
 from shared.outbox import Outbox
 from shared.session import Session
-from shared.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ RENEWALS = 3
 class Leases:
     """The leases of one process. The thread that renews them lives while there are any."""
 
-    uploads: Uploads
+    outbox: Outbox
     _held: dict[str, Session] = field(default_factory=dict, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _renewing: bool = field(default=False, init=False)
@@ -51,13 +50,13 @@ class Leases:
     def _renew(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: not self._held, self.uploads.lifetimes.lease / RENEWALS)
+                self._changed.wait_for(lambda: not self._held, self.outbox.uploads.lifetimes.lease / RENEWALS)
                 if not self._held:
                     self._renewing = False
                     return
                 held = list(self._held.values())
             for claimed in held:
                 try:
-                    Outbox(self.uploads).renew(claimed)
+                    self.outbox.renew(claimed)
                 except UploadError:
                     log.warning("session %.6s…: its lease could not be renewed", claimed.session_id)

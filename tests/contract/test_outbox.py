@@ -172,8 +172,8 @@ def test_whoever_has_not_the_lease_waits_for_whoever_has(world: World) -> None:
 
 
 def test_the_thread_that_renews_ends_with_the_work(world: World) -> None:
-    leases = Leases(world.process(time.time, lease=LEASE))
-    with leases.keep(world.process().status(intent(leases.uploads))):
+    leases = Leases(Outbox(world.process(time.time, lease=LEASE)))
+    with leases.keep(world.process().status(intent(leases.outbox.uploads))):
         assert any(thread.name == "leases" for thread in threading.enumerate())
     deadline = time.monotonic() + 30
     while any(thread.name == "leases" for thread in threading.enumerate()):
