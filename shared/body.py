@@ -77,8 +77,11 @@ class VerifiedBody:
     expected: bytes
 
     def __post_init__(self) -> None:
-        self.length = self.body.length
         self._digest = hashlib.sha256()
+
+    @property
+    def length(self) -> int:
+        return self.body.length
 
     def readinto(self, block: memoryview, /) -> int:
         """See :class:`shared.ports.ChunkBody`. The verdict falls where the end is told."""

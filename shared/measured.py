@@ -31,11 +31,11 @@ class Awaited:
     """A chunk's body that knows how long it was waited for."""
 
     body: ChunkBody
-    length: int = field(init=False)
     seconds: float = field(default=0.0, init=False)
 
-    def __post_init__(self) -> None:
-        self.length = self.body.length
+    @property
+    def length(self) -> int:
+        return self.body.length
 
     def readinto(self, block: memoryview, /) -> int:
         """See :class:`shared.ports.ChunkBody`."""

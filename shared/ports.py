@@ -25,8 +25,9 @@ class Superseded(Exception):
 class ChunkBody(Protocol):
     """The bytes of one chunk as they arrive."""
 
-    length: int
-    """Bytes promised by Content-Length."""
+    @property
+    def length(self) -> int:
+        """Bytes promised by Content-Length."""
 
     def readinto(self, block: memoryview, /) -> int:
         """Fill ``block`` from the start, as far as bytes are left; return how many.

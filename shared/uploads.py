@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,22 +32,12 @@ from shared.errors import (
 from shared.limits import Limits
 from shared.ports import ByteStore, ChunkBody, Finalizer, SessionStore, Superseded
 from shared.session import Session, State
-from shared.writing import LAST_BLOCK, Announced, Writer
+from shared.writing import MAX_CLAIMS, Announced, Writer, take_turn
 
 log = logging.getLogger(__name__)
 
 SESSION_ID_BYTES = 24
 """192 random bits: the session id is the only thing that allows a request to touch an upload."""
-
-MAX_CLAIMS = 20
-"""How often one writer tries to become the latest. Losing means that somebody else has just won, so this
-ends early only when twenty newcomers arrive within a few milliseconds; the client is told to come again."""
-
-BETWEEN_LOOKS = 0.02
-"""Seconds between two looks whether another writer's last block is stored."""
-
-MAX_LOOKS = int(2 * LAST_BLOCK / BETWEEN_LOOKS)
-"""Announcements run out, so this ends early only when one newcomer after the other announces, and dies."""
 
 STALLED_PAUSE = 3600.0
 """Seconds after which a client may ask again about what waits for an operator."""
@@ -219,7 +208,7 @@ class Uploads:
 
     def _store_chunk(self, session_id: str, offset: int, body: ChunkBody) -> tuple[Writer, str]:
         for _ in range(MAX_CLAIMS):
-            writer = self._claim(session_id, offset, body.length)
+            writer = take_turn(lambda: self._next(session_id, offset, body.length), self.sessions, self.clock)
             whole = body if self.store.fences else Announced(body, writer, self.clock)
             try:
                 return writer, self.store.append(writer.session, whole)
@@ -237,23 +226,11 @@ class Uploads:
                 raise
         raise StorageUnavailable("The store knows later writers than the sessions do.", retry_after=1)
 
-    def _claim(self, session_id: str, offset: int, length: int) -> Writer:
-        for _ in range(MAX_CLAIMS):
-            session = self._when_free(session_id, offset, length)
-            claimed = session.claimed()
-            if self.sessions.replace(session, claimed):
-                return Writer(claimed, self.sessions)
-        raise StorageUnavailable("Too many requests write to this upload at once.", retry_after=1)
-
-    def _when_free(self, session_id: str, offset: int, length: int) -> Session:
-        """The session once no chunk's last block is on its way: usually at once."""
-        for _ in range(MAX_LOOKS):
-            session = self.status(session_id)
-            session.check_append(offset, length)
-            if session.lease_until <= self.clock():
-                return session
-            time.sleep(BETWEEN_LOOKS)
-        raise StorageUnavailable("The store is still busy with an earlier request.", retry_after=1)
+    def _next(self, session_id: str, offset: int, length: int) -> Session:
+        """The session, of which ``length`` bytes at ``offset`` are the next chunk."""
+        session = self.status(session_id)
+        session.check_append(offset, length)
+        return session
 
     def _settle(self, session: Session) -> None:
         """Find out from the byte store how many bytes there are, where the session store may have forgotten.
@@ -281,6 +258,7 @@ class Uploads:
         self.sessions.replace(session, session.settled())
 
     def give_up(self, session: Session) -> None:
+        """Remove a session whose stored bytes are gone, and say so in the log."""
         log.error("session %.6s…: its stored bytes are gone; giving it up", session.session_id)
         if self.sessions.delete(session):
             self.store.abort(session.session_id, session.storage)

@@ -12,16 +12,28 @@ compare-and-set that newcomers use, and they find the announcement instead of a 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from shared.errors import StorageUnavailable
 from shared.ports import ChunkBody, SessionStore, Superseded
 from shared.session import Session
 
 LAST_BLOCK: Final = 3.0
 """Seconds for which an announcement holds. Stores answer the last block within a fraction of one; it matters
 only to an upload whose server died in that moment, and then a retry is that much later."""
+
+BETWEEN_LOOKS: Final = 0.02
+"""Seconds between two looks whether another writer's last block is stored."""
+
+MAX_LOOKS: Final = int(2 * LAST_BLOCK / BETWEEN_LOOKS)
+"""Announcements run out, so this ends early only when one newcomer after the other announces, and dies."""
+
+MAX_CLAIMS: Final = 20
+"""How often one writer tries to become the latest. Losing means that somebody else has just won, so this
+ends early only when twenty newcomers arrive within a few milliseconds; the client is told to come again."""
 
 
 @dataclass
@@ -48,6 +60,34 @@ class Writer:
         return done if self.sessions.replace(self.session, done, receipt) else None
 
 
+def take_turn(look: Callable[[], Session], sessions: SessionStore, now: Callable[[], float]) -> Writer:
+    """Become the latest writer of an upload.
+
+    Args:
+        look: the session as it stands, if the chunk is its next one; what it raises passes through.
+        now: by the session store's clock, seconds since the epoch.
+
+    Raises:
+        StorageUnavailable: too many try at once, or the store does not answer an earlier writer.
+    """
+    for _ in range(MAX_CLAIMS):
+        session = _when_free(look, now)
+        claimed = session.claimed()
+        if sessions.replace(session, claimed):
+            return Writer(claimed, sessions)
+    raise StorageUnavailable("Too many requests write to this upload at once.", retry_after=1)
+
+
+def _when_free(look: Callable[[], Session], now: Callable[[], float]) -> Session:
+    """The session once no chunk's last block is on its way: usually at once."""
+    for _ in range(MAX_LOOKS):
+        session = look()
+        if session.lease_until <= now():
+            return session
+        time.sleep(BETWEEN_LOOKS)
+    raise StorageUnavailable("The store is still busy with an earlier request.", retry_after=1)
+
+
 @dataclass
 class Announced:
     """A chunk's body whose end is known to all servers before the store lets the last block go.
@@ -59,10 +99,10 @@ class Announced:
     body: ChunkBody
     writer: Writer
     now: Callable[[], float]
-    length: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.length = self.body.length
+    @property
+    def length(self) -> int:
+        return self.body.length
 
     def readinto(self, block: memoryview, /) -> int:
         """See :class:`shared.ports.ChunkBody`.

@@ -6,7 +6,10 @@ asks. A test that kills or stops a server starts one of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
 
 from level3_s3_multipart.cluster.postgresql import PostgreSqlServer
 from level3_s3_multipart.cluster.redis import RedisServer
@@ -37,3 +40,13 @@ def stop_all() -> None:
     """Called once the last test of this process has ended."""
     _running.close()
     _shared.clear()
+
+
+STORES: Final[dict[str, Callable[[Path], str]]] = {
+    "memory": lambda folder: "memory://",
+    "sqlite": lambda folder: "sqlite",
+    "sqlite file": lambda folder: f"sqlite:///{folder}/a folder/that % is? not there.db",
+    "postgresql": lambda folder: postgresql().url_for(folder),
+    "redis": lambda folder: redis().url_for(folder),
+}
+"""The URL of an empty session store of each kind, given a folder."""

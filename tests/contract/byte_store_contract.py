@@ -17,6 +17,8 @@ import pytest
 from shared.errors import ChecksumMismatch, IncompleteBody, UploadError, UploadLost
 from shared.ports import ByteStore, ChunkBody, StagedObject, Superseded
 from shared.session import Session, State
+from shared.sessions.memory import MemorySessionStore
+from shared.writing import Announced, Writer
 
 CHUNK = 64 * 1024
 """Bytes; a store that has a smallest chunk says so in its ``chunk_size``."""
@@ -116,7 +118,7 @@ class ByteStoreContract:
         upload.session = upload.claim()
         upload.send(0)
         with pytest.raises(Superseded):
-            upload.store.append(older, upload.judged(older, Sent(b"x" * upload.chunk_size)))
+            upload.store.append(older, upload.handed_over(older, Sent(b"x" * upload.chunk_size)))
         upload.send_all(first=1)
         assert upload.content() == upload.data
 
@@ -231,24 +233,6 @@ class ByteStoreContract:
         assert one.content() == one.data
 
 
-@dataclass
-class Judged:
-    """A body that ends with Superseded if its writer is not the latest any more."""
-
-    body: Sent
-    is_latest: Callable[[], bool]
-    length: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.length = self.body.length
-
-    def readinto(self, block: memoryview, /) -> int:
-        count = self.body.readinto(block)
-        if not count and not self.is_latest():
-            raise Superseded
-        return count
-
-
 class Upload:
     """One upload as :class:`shared.uploads.Uploads` would drive it, without the sessions around it."""
 
@@ -273,10 +257,14 @@ class Upload:
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
-    def judged(self, session: Session, body: Sent) -> ChunkBody:
+    def handed_over(self, session: Session, body: Sent) -> ChunkBody:
         """``body`` as the writer of ``session`` hands it over: to a store without fences, with an end that
         says whether it was overtaken."""
-        return body if self.store.fences else Judged(body, lambda: self.session == session)
+        if self.store.fences:
+            return body
+        sessions = MemorySessionStore()
+        sessions.insert(self.session)
+        return Announced(body, Writer(session, sessions), time.time)
 
     def claim(self) -> Session:
         """The next writer, who is not the session's yet."""

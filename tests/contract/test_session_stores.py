@@ -1,6 +1,6 @@
 """The session stores: one contract over all, and what only stores that outlive a process can promise.
 
-A new kind of store is a new row in STORES.
+A new kind of store is a new row in :data:`tests.services.STORES`.
 """
 
 from __future__ import annotations
@@ -22,19 +22,10 @@ from shared.metrics import Metrics
 from shared.ports import SessionStore
 from shared.sessions import open_session_store
 from shared.settings import SettingError
-from tests import services
 from tests.contract import rivals
 from tests.contract.session_store_contract import SessionStoreContract, append, appended
+from tests.services import STORES
 from tests.sessions_made import CHUNK, a_session
-
-STORES: Final[dict[str, Callable[[Path], str]]] = {
-    "memory": lambda folder: "memory://",
-    "sqlite": lambda folder: "sqlite",
-    "sqlite file": lambda folder: f"sqlite:///{folder}/a folder/that % is? not there.db",
-    "postgresql": lambda folder: services.postgresql().url_for(folder),
-    "redis": lambda folder: services.redis().url_for(folder),
-}
-"""The URL of an empty store of each kind, given a folder."""
 
 DURABLE: Final = ["sqlite", "postgresql", "redis"]
 
@@ -43,12 +34,6 @@ PROCESSES: Final = 4
 # Processes of their own, which inherit no connection; what they import, they import once for all.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.contract.rivals"])
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SessionStore]:
-    with closing(open_session_store(STORES[request.param](tmp_path), tmp_path)) as opened:
-        yield opened
 
 
 class TestEveryStore(SessionStoreContract):

@@ -47,7 +47,7 @@ from shared.outbox import Outbox
 from shared.session import Session, State
 from shared.sessions import open_session_store
 from shared.uploads import Lifetimes, NewUpload, Uploads
-from tests.contract.test_session_stores import STORES
+from tests.services import STORES
 
 LIFETIME: Final = 3600.0
 OWNER: Final = "ann"

@@ -8,10 +8,7 @@ from shared.ports import SessionStore, Superseded
 from shared.session import Session
 from shared.writing import Announced, Writer
 from tests.contract.byte_store_contract import Sent
-from tests.contract.test_session_stores import store
 from tests.sessions_made import CHUNK, a_session
-
-__all__ = ["store"]  # the fixture: every kind
 
 NOW = 1000.0
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from pathlib import Path
 
 import pytest
 
-from tests import services
 from tests.level4.halves import CHUNK, Halves
 from tests.oracle import some_bytes
-
-SESSIONS: dict[str, Callable[[Path], str]] = {
-    "postgresql": lambda folder: services.postgresql().url_for(folder),
-    "redis": lambda folder: services.redis().url_for(folder),
-}
+from tests.services import STORES
 
 
-@pytest.mark.parametrize("kind", SESSIONS)
+@pytest.mark.parametrize("kind", ["postgresql", "redis"])
 def test_a_service_dies_and_the_other_goes_on(halves: Halves, kind: str) -> None:
     halves.environment = {
-        "UPLOAD_SESSIONS": SESSIONS[kind](halves.folder),
-        "UPLOAD_CATALOGUE": services.postgresql().url_for(halves.folder / "catalogue"),
+        "UPLOAD_SESSIONS": STORES[kind](halves.folder),
+        "UPLOAD_CATALOGUE": STORES["postgresql"](halves.folder / "catalogue"),
     }
     halves.application()
     one, other = halves.service(), halves.service()
