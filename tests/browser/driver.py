@@ -73,6 +73,13 @@ class UploadPage:
     def unfinished(self, name: str) -> Locator:
         return self.page.locator("#unfinished-list > li").filter(has_text=name)
 
+    def choose_again(self, name: str, path: Path) -> None:
+        """Take up an unfinished upload, with a file that may be the right one. By keyboard."""
+        with self.page.expect_file_chooser() as chooser:
+            again = self.unfinished(name).get_by_role("button", name=f"Choose again {name}")
+            again.press("Enter")
+        chooser.value.set_files(path)
+
     def stored(self, name: str) -> Locator:
         return self.page.locator("#stored-list > li").filter(has_text=name)
 

@@ -167,9 +167,7 @@ def wrong_file(scene: Scene) -> None:
     other = scene.folder / "other"
     other.mkdir(exist_ok=True)
     (other / file.name).write_bytes(b"another one")
-    with scene.tab.page.expect_file_chooser() as chooser:
-        scene.tab.unfinished(file.name).get_by_role("button", name="Choose again").click()
-    chooser.value.set_files(other / file.name)
+    scene.tab.choose_again(file.name, other / file.name)
     expect(scene.tab.unfinished(file.name)).to_contain_text("not the same")
 
 

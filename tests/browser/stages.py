@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from shared.uploader.listing import list_files
 from tests.level4.halves import Halves
 from tests.s3.stores import Stores
 from tests.servers import Server
@@ -42,6 +43,10 @@ class Stage:
     def protocol(self) -> str:
         """Where the protocol is spoken; another origin than the page's at level 4."""
         return f"http://127.0.0.1:{self.uploads.port}"
+
+    def files(self) -> dict[str, str]:
+        """What is stored: fingerprint by name."""
+        return {file.file_name: file.fingerprint for file in list_files(self.protocol)}
 
     def close(self) -> None:
         for server in {id(self.pages): self.pages, id(self.uploads): self.uploads}.values():

@@ -8,7 +8,6 @@ import pytest
 import urllib3
 from playwright.sync_api import Dialog, expect
 
-from shared.uploader.listing import list_files
 from tests.browser.chromium import running
 from tests.browser.conftest import Make, Open, Stages, sha256
 from tests.browser.driver import UploadPage
@@ -18,11 +17,6 @@ from tests.browser.wire import Wire
 EIGHT = 8 * CHUNK
 HEADERS = CHUNK
 """Bytes that may be spent on everything that is no content: the page's own requests and a dozen headers."""
-
-
-def stored(stage: Stage) -> dict[str, str]:
-    """The files of a server: fingerprint by name."""
-    return {file.file_name: file.fingerprint for file in list_files(stage.protocol)}
 
 
 @pytest.mark.parametrize("level", ONE_ORIGIN)
@@ -41,10 +35,8 @@ def test_a_reload_inside_a_chunk_goes_on_at_the_confirmed_offset(
         wire.release()
         entry = tab.unfinished(file.name)
         expect(entry).to_contain_text(f"Choose {file.name} again to go on at 62 %")
-        with tab.page.expect_file_chooser() as chooser:
-            entry.get_by_role("button", name=f"Choose again {file.name}").press("Enter")
         reloaded = len(tab.chunks)
-        chooser.value.set_files(file)
+        tab.choose_again(file.name, file)
         tab.expect_state(file.name, "done")
         expect(entry).to_have_count(0)
         assert [chunk.offset // CHUNK for chunk in tab.chunks[:reloaded]] == [0, 1, 2, 3, 4, 5]
@@ -53,7 +45,7 @@ def test_a_reload_inside_a_chunk_goes_on_at_the_confirmed_offset(
         # What was counted on the line: the file once, half of the chunk that broke, and no other content.
         extra = wire.relay.upstream_bytes - before - EIGHT
         assert CHUNK // 2 - HEADERS // 4 <= extra <= CHUNK + HEADERS
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
     assert tab.remembered() == {}
 
 
@@ -92,9 +84,7 @@ def test_another_file_of_the_same_name_does_not_go_on(
         first = tab.chunks[0].session
         other = sample("report.bin", EIGHT, folder="elsewhere")
         entry = tab.unfinished(file.name)
-        with tab.page.expect_file_chooser() as chooser:
-            entry.get_by_role("button", name="Choose again").click()
-        chooser.value.set_files(other)
+        tab.choose_again(file.name, other)
         expect(entry).to_contain_text("that is not the same")
         expect(tab.page.locator("#upload-list > li")).to_have_count(0)
         # Chosen as a new file it is one: from its beginning, in a session of its own, beside the other.
@@ -104,7 +94,7 @@ def test_another_file_of_the_same_name_does_not_go_on(
         assert tab.chunks[begun].offset == 0
         assert first not in {chunk.session for chunk in tab.chunks[begun:]}
         expect(entry).to_be_visible()
-    assert stored(stage)["report.bin"] == sha256(other)
+    assert stage.files()["report.bin"] == sha256(other)
 
 
 @pytest.mark.parametrize("level", ANY_CHUNKED)
@@ -144,7 +134,7 @@ def test_the_server_is_killed_and_started_again(
         stage.uploads.start()
         tab.expect_state(file.name, "done")
         assert [chunk.offset // CHUNK for chunk in tab.chunks] == [0, 1, 2, 3, 4, 5, 5, 6, 7]
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
 
 
 @pytest.mark.parametrize("level", ONE_ORIGIN)
@@ -168,7 +158,7 @@ def test_a_server_that_stays_away_ends_the_attempt_and_loses_nothing(
         tab.press(file.name, "Try again")
         tab.expect_state(file.name, "done")
         assert [chunk.offset // CHUNK for chunk in tab.chunks] == [0, 1, 2, 2, 3, 4, 5, 6, 7]
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
 
 
 @pytest.mark.parametrize("level", ONE_ORIGIN)
@@ -193,7 +183,7 @@ def test_offline_it_waits_and_goes_on_by_itself(
         tab.page.context.set_offline(False)
         tab.expect_state(file.name, "done")
         assert [chunk.offset // CHUNK for chunk in tab.chunks] == [0, 1, 2, 3, 4, 4, 5, 6, 7]
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
 
 
 @pytest.mark.parametrize("level", CHUNKED)
@@ -215,7 +205,7 @@ def test_pause_stops_and_resume_goes_on(shared_stages: Stages, visit: Open, samp
     tab.press(file.name, "Resume")
     tab.expect_state(file.name, "done")
     assert tab.chunks[begun].offset >= tab.chunks[begun - 1].offset
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
 
 
 @pytest.mark.parametrize("level", ANY_CHUNKED)
@@ -301,7 +291,7 @@ def test_a_device_that_slept_goes_on(shared_stages: Stages, visit: Open, sample:
             for process in device:
                 process.resume()
         tab.expect_state(file.name, "done")
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
 
 
 def test_leaving_asks_first_where_nothing_could_be_resumed(

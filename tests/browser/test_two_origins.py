@@ -11,9 +11,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext
 
-from shared.uploader.listing import list_files
 from tests.browser.conftest import Make, Open, Stages, sha256
-from tests.browser.stages import CHUNK, KIB, MIB, Stage
+from tests.browser.stages import CHUNK, KIB, MIB
 
 
 @pytest.fixture
@@ -36,10 +35,6 @@ class _Page(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def stored(stage: Stage) -> dict[str, str]:
-    return {file.file_name: file.fingerprint for file in list_files(stage.protocol)}
-
-
 def test_bytes_go_to_the_service_and_everything_else_to_the_application(
     shared_stages: Stages, visit: Open, sample: Make
 ) -> None:
@@ -55,7 +50,7 @@ def test_bytes_go_to_the_service_and_everything_else_to_the_application(
     assert ("PUT", application) not in went
     assert f"POST {application}/tickets" in tab.requests
     assert any(each == f"POST {application}/upload/preflight" for each in tab.requests)
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
 
 
 def test_the_service_is_killed_under_the_page(own_stage: Stages, visit: Open, sample: Make) -> None:
@@ -72,7 +67,7 @@ def test_the_service_is_killed_under_the_page(own_stage: Stages, visit: Open, sa
     tab.expect_state(file.name, "done", timeout=60_000)
     assert len({chunk.session for chunk in tab.chunks}) == 1, "it began anew"
     assert len(tab.chunks) <= 2 * MIB // CHUNK + 3, "more was sent again than what broke off"
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
 
 
 def test_a_reload_inside_a_chunk_goes_on_at_the_confirmed_offset(
@@ -87,17 +82,14 @@ def test_a_reload_inside_a_chunk_goes_on_at_the_confirmed_offset(
             tab.page.wait_for_timeout(20)
         tab.reload()
     begun = [chunk.offset // CHUNK for chunk in tab.chunks]
-    entry = tab.unfinished(file.name)
-    with tab.page.expect_file_chooser() as chooser:
-        entry.get_by_role("button", name=f"Choose again {file.name}").press("Enter")
-    chooser.value.set_files(file)
+    tab.choose_again(file.name, file)
     tab.expect_state(file.name, "done")
     went_on = [chunk.offset // CHUNK for chunk in tab.chunks[len(begun) :]]
     # The chunk under way may have been confirmed, and the answer lost; nothing before it is sent again.
     assert went_on == list(range(went_on[0], 16))
     assert went_on[0] in (begun[-1], begun[-1] + 1)
     assert len({chunk.session for chunk in tab.chunks}) == 1
-    assert stored(stage)[file.name] == sha256(file)
+    assert stage.files()[file.name] == sha256(file)
 
 
 def test_the_browser_asks_once_whether_it_may_send_chunks(
@@ -120,7 +112,7 @@ def test_a_page_of_another_origin_gets_nothing(
     stage = shared_stages(4)
     page = context.new_page()
     page.goto(elsewhere)
-    before = stored(stage)
+    before = stage.files()
     init = "{method: 'POST', body: '{}', headers: {'Content-Type': 'application/json'}}"
     for script in (
         f"fetch('{stage.protocol}/upload').then(r => r.json())",
@@ -131,4 +123,4 @@ def test_a_page_of_another_origin_gets_nothing(
     ):
         told = page.evaluate(f"() => {script}.then(() => 'an answer', error => error.name)")
         assert told == "TypeError", script
-    assert stored(stage) == before
+    assert stage.files() == before

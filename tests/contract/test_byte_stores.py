@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from level2_disk_chunks import disk_store
 from level2_disk_chunks.disk_store import DiskStore
 from shared.errors import StorageUnavailable
 from shared.measured import MeasuredStore
@@ -53,6 +54,26 @@ def test_a_disk_that_is_not_mounted_loses_nothing(tmp_path: Path, missing: str) 
     store.check()
     with pytest.raises(FileNotFoundError):
         store.read("nothing", 0, 1)
+
+
+def test_the_disk_begins_while_a_chunk_still_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order and without gaps; what is left for the sync is less than a step."""
+    begun: list[tuple[int, int]] = []
+    monkeypatch.setattr(disk_store, "start_writing", lambda fd, start, stop: begun.append((start, stop)))
+    size = 3 * disk_store.AHEAD + 1
+    session = a_session(declared_size=size, chunk_size=size)
+    store = DiskStore(tmp_path, sync=lambda fd: None)
+    session = replace(session, storage=store.create(session.session_id)).claimed()
+    at_the_middle: list[int] = []
+
+    def look(position: int) -> None:
+        if position > size // 2 and not at_the_middle:
+            at_the_middle.append(len(begun))
+
+    store.append(session, Sent(bytes(size), before=look))
+    assert at_the_middle[0] > 0
+    assert [start for start, _ in begun] == [0, *(stop for _, stop in begun[:-1])]
+    assert size - begun[-1][1] < disk_store.AHEAD
 
 
 def test_a_chunk_is_whole_on_the_disk_only_once_it_was_verified(tmp_path: Path) -> None:
