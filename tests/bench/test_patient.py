@@ -18,7 +18,8 @@ from bench.patient import Order, Outcome, PatientUpload
 from bench.payload import MIB, Payload
 from bench.talk import Manner, Talk
 from tests.conftest import Serve
-from tests.moody_server import MoodyServer, answer, cut, forget_everything
+from tests.mishaps import answer, cut, forget_everything
+from tests.moody_server import MoodyServer
 
 CHUNK = 1000
 PAYLOAD = Payload.in_memory()

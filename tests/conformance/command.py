@@ -12,7 +12,7 @@ import click
 from tests.conformance import report_files, report_html, report_terminal
 from tests.conformance.cases import CASES
 from tests.conformance.hooks import HOOKS, Hooks
-from tests.conformance.http import Address, NoAnswer
+from tests.conformance.messages import Address, NoAnswer
 from tests.conformance.probe import find_target
 from tests.conformance.runner import exit_code, run, select
 from tests.conformance.stand_in import listening

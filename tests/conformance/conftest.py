@@ -12,7 +12,7 @@ import pytest
 
 from tests.conformance.command import parse_headers, parse_hooks
 from tests.conformance.hooks import Hooks
-from tests.conformance.http import Address, NoAnswer
+from tests.conformance.messages import Address, NoAnswer
 from tests.conformance.probe import find_target
 from tests.conformance.target import Target
 

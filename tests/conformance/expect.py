@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.conformance.case import Violation
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 
 
 def expect(answer: Answer, *, status: int | Iterable[int], code: str | None = None, **members: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tests.conformance.case import Violation
 from tests.conformance.expect import require, same, shown
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 
 FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", re.ASCII)

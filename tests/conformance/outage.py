@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.conformance.case import Violation
 from tests.conformance.hooks import HookFailed
-from tests.conformance.http import NoAnswer
+from tests.conformance.messages import NoAnswer
 from tests.conformance.target import Target
 
 START: Final = 12.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.conformance.hooks import Hooks
-from tests.conformance.http import Address, NoAnswer
+from tests.conformance.messages import Address, NoAnswer
 from tests.conformance.target import Target
 
 

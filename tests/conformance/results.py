@@ -8,7 +8,7 @@ from typing import Any, Final
 from tests.conformance.case import NotApplicable, Violation
 from tests.conformance.expect import expect, require, same, same_bytes
 from tests.conformance.forms import fingerprint
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.target import Target, Upload
 
 RECENT_PAGES: Final = 5

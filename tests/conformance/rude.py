@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Literal
 
-from tests.conformance.http import Answer, NoAnswer
+from tests.conformance.messages import Answer, NoAnswer
 from tests.conformance.target import OCTETS, Target, Upload
 
 

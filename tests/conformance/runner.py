@@ -15,7 +15,7 @@ from typing import Final
 
 from tests.conformance.case import MUST, Case, NotApplicable, Violation
 from tests.conformance.hooks import HookFailed
-from tests.conformance.http import Exchange, NoAnswer
+from tests.conformance.messages import Exchange, NoAnswer
 from tests.conformance.target import Target
 
 LONGEST_CASE: Final = 30.0

@@ -17,7 +17,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from tests.conformance.case import NotApplicable
 from tests.conformance.expect import expect, require, shown
 from tests.conformance.hooks import Hooks
-from tests.conformance.http import PATIENCE, Address, Answer, Connection, Log, NoAnswer
+from tests.conformance.http import PATIENCE, Connection
+from tests.conformance.messages import Address, Answer, Log, NoAnswer
 from tests.conformance.tickets import NO_TICKETS, TicketPocket
 
 OCTETS: Final = "application/octet-stream"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 
 LEAST: Final = 0.5
 """Seconds that a ticket must still be good for to be sent along."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from tests.conformance.case import NotApplicable, Violation
 from tests.conformance.expect import expect, same
 from tests.conformance.forms import members, number
-from tests.conformance.http import Answer, NoAnswer
+from tests.conformance.messages import Answer, NoAnswer
 from tests.conformance.target import OCTETS, Target, Upload
 
 BEYOND: Final = "9999999999999999999"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from tests.conformance.http import Address
+from tests.conformance.messages import Address
 
 Behaviour = Callable[[socket.socket, threading.Event], None]
 """What a server does with a connection, until the event is set."""

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from tests.conformance.cases import CASES
 from tests.conformance.command import conformance
 from tests.conformance.hooks import Hooks
-from tests.conformance.http import NoAnswer
+from tests.conformance.messages import NoAnswer
 from tests.conformance.probe import find_target
 from tests.conformance.runner import Outcome, exit_code, run
 from tests.conformance.target import Target

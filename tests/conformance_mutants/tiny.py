@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.conformance.hooks import Hooks
-from tests.conformance.http import Address
+from tests.conformance.messages import Address
 from tests.conformance.probe import find_target
 from tests.conformance.stand_in import listening
 from tests.conformance.target import Target

@@ -5,62 +5,24 @@ A subclass gives the fixture ``store``: an empty store, closed after the test.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.allowance import Allowance
-from shared.errors import InsufficientStorage, StorageFailure, TooManySessions, UploadError
-from shared.files import FileRecord
+from shared.errors import StorageFailure
 from shared.ports import SessionStore
 from shared.session import Session, State
+from tests.contract.session_store_bounds import BoundsContract
+from tests.contract.session_store_races import RacesContract
+from tests.contract.steps import append, appended, with_one_store
 from tests.sessions_made import CHUNK, LARGEST, a_session, any_sessions, file_records
 
-THREADS = 8
 
-with_one_store = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-"""Examples share the fixture's store: every session has an id of its own."""
-
-
-def at_once(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
-    """Run ``work(0)`` … ``work(threads - 1)`` at the same moment; return the answers in order."""
-    answers: list[Any] = [None] * threads
-    start = threading.Barrier(threads)
-
-    def run(number: int) -> None:
-        start.wait()
-        answers[number] = work(number)
-
-    running = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    return answers
-
-
-def appended(session: Session, length: int = CHUNK) -> Session:
-    return session.appended(length, session.expires_at + 1)
-
-
-def append(store: SessionStore, session: Session, receipt: str) -> Session:
-    """Claim and commit one chunk, as the core does."""
-    claimed = session.claimed()
-    assert store.replace(session, claimed)
-    done = appended(claimed)
-    assert store.replace(claimed, done, receipt)
-    return done
-
-
-class SessionStoreContract:
-    """The suite."""
+class SessionStoreContract(BoundsContract, RacesContract):
+    """The suite: here what one caller at a time may expect."""
 
     def test_an_unknown_session_is_none(self, store: SessionStore) -> None:
         assert store.get("nobody") is None
@@ -232,191 +194,3 @@ class SessionStoreContract:
         done = session.accepted(file, duplicate=True, expires_at=9.0)
         assert store.replace(session, done)
         assert store.get(session.session_id) == done
-
-    # --- room for one more ---
-
-    def test_as_many_unfinished_sessions_as_allowed_get_in(self, store: SessionStore) -> None:
-        for state in (State.COMPLETED, State.REJECTED, State.UPLOADING, State.FINALIZING):
-            store.insert(a_session(state=state, owner=state))
-        refused = a_session()
-        with pytest.raises(TooManySessions) as caught:
-            store.insert(refused, Allowance(sessions=2))
-        assert caught.value.retry_after
-        with pytest.raises(TooManySessions):
-            store.check_room("", 1, Allowance(sessions=2))
-        assert store.get(refused.session_id) is None
-        store.check_room("", 1, Allowance(sessions=3))
-        store.insert(refused, Allowance(sessions=3))
-        with pytest.raises(TooManySessions):
-            store.check_room("", 1, Allowance(sessions=3))
-
-    def test_a_quota_counts_what_the_owner_has_declared_and_not_finished(self, store: SessionStore) -> None:
-        quota = Allowance(owner_bytes=100)
-        store.insert(a_session(owner="ann", declared_size=60), quota)
-        store.insert(a_session(owner="bob", declared_size=100), quota)
-        store.insert(a_session(owner="ann", declared_size=90, state=State.COMPLETED))
-        refused = a_session(owner="ann", declared_size=41)
-        with pytest.raises(InsufficientStorage) as caught:
-            store.insert(refused, quota)
-        assert caught.value.retry_after
-        assert "60 of the 100" in caught.value.detail
-        with pytest.raises(InsufficientStorage):
-            store.check_room("ann", 41, quota)
-        assert store.get(refused.session_id) is None
-        store.insert(a_session(owner="ann", declared_size=40), quota)
-        store.insert(a_session(owner="ann", declared_size=0), quota)
-        with pytest.raises(InsufficientStorage):
-            store.insert(a_session(owner="new", declared_size=101), quota)
-
-    def test_a_refusal_for_one_reason_takes_no_room_of_the_other_kind(self, store: SessionStore) -> None:
-        allowance = Allowance(sessions=1, owner_bytes=100)
-        for _ in range(3):
-            with pytest.raises(InsufficientStorage):
-                store.insert(a_session(declared_size=101), allowance)
-        store.insert(a_session(declared_size=50), allowance)
-        for _ in range(3):
-            with pytest.raises(TooManySessions):
-                store.insert(a_session(declared_size=50), allowance)
-        store.insert(a_session(declared_size=50), replace(allowance, sessions=2))
-
-    @pytest.mark.parametrize("end", ["completed", "rejected", "deleted"])
-    def test_room_comes_back_with_every_end(self, store: SessionStore, end: str) -> None:
-        only = Allowance(sessions=1, owner_bytes=100)
-        for _ in range(3):
-            session = a_session(owner="ann", declared_size=100, committed_offset=100)
-            store.insert(session, only)
-            writer = session.claimed()
-            assert store.replace(session, writer)
-            intent = writer.finalizing("", lease_until=0.0)
-            assert store.replace(writer, intent)
-            with pytest.raises(TooManySessions):
-                store.check_room("ann", 1, only)
-            with pytest.raises(InsufficientStorage):
-                store.check_room("ann", 1, replace(only, sessions=None))
-            if end == "deleted":
-                assert store.delete(intent)
-                assert not store.delete(intent)
-                continue
-            if end == "completed":
-                file = FileRecord("f", "a", 100, "x/y", "", 1.0)
-                done = intent.accepted(file, duplicate=False, expires_at=9.0)
-            else:
-                done = intent.rejected("x", "y", expires_at=9.0)
-            assert store.replace(intent, done)
-            assert not store.replace(intent, done)
-            store.check_room("ann", 100, only)
-            assert store.delete(done)
-            store.check_room("ann", 100, only)
-
-    def test_an_id_taken_twice_takes_no_room(self, store: SessionStore) -> None:
-        session = a_session(declared_size=10)
-        store.insert(session)
-        with pytest.raises(StorageFailure):
-            store.insert(session)
-        store.insert(a_session(declared_size=10), Allowance(sessions=2, owner_bytes=20))
-
-    def test_bounds_and_sizes_may_be_any_number(self, store: SessionStore) -> None:
-        vast = Allowance(sessions=10**30, owner_bytes=10**30)
-        for _ in range(3):
-            store.insert(a_session(declared_size=LARGEST), vast)
-        with pytest.raises(InsufficientStorage):
-            store.insert(a_session(declared_size=1), Allowance(owner_bytes=LARGEST))
-
-    # --- races ---
-
-    @pytest.mark.parametrize("repetition", range(3))
-    def test_of_many_newcomers_exactly_the_allowed_number_get_in(
-        self, store: SessionStore, repetition: int
-    ) -> None:
-        def enter(allowance: Allowance, error: type[UploadError]) -> Callable[[int], Session | None]:
-            def try_it(_number: int) -> Session | None:
-                session = a_session(owner="ann", declared_size=10)
-                try:
-                    store.insert(session, allowance)
-                except error:
-                    assert store.get(session.session_id) is None
-                    return None
-                return session
-
-            return try_it
-
-        most = 5
-        inside = at_once(enter(Allowance(sessions=most), TooManySessions), 2 * THREADS)
-        assert sum(session is not None for session in inside) == most
-        inside = at_once(enter(Allowance(owner_bytes=10 * (most + 2) + 5), InsufficientStorage), THREADS)
-        assert sum(session is not None for session in inside) == 2
-
-    def test_rivals_for_the_last_place_and_those_who_leave_it_never_lose_count(
-        self, store: SessionStore
-    ) -> None:
-        one = Allowance(sessions=1, owner_bytes=10)
-
-        def come_and_go(_number: int) -> int:
-            times = 0
-            for _ in range(10):
-                session = a_session(owner="ann", declared_size=10)
-                try:
-                    store.insert(session, one)
-                except (TooManySessions, InsufficientStorage):
-                    continue
-                times += 1
-                assert store.delete(session)
-            return times
-
-        assert sum(at_once(come_and_go)) > 0
-        store.insert(a_session(owner="ann", declared_size=10), one)
-
-    @pytest.mark.parametrize("repetition", range(5))
-    def test_of_many_writers_with_the_same_offset_one_wins(
-        self, store: SessionStore, repetition: int
-    ) -> None:
-        session = a_session()
-        store.insert(session)
-        won = at_once(lambda number: store.replace(session, appended(session, number + 1), f"by {number}"))
-        assert won.count(True) == 1
-        winner = won.index(True)
-        assert store.get(session.session_id) == appended(session, winner + 1)
-        assert list(store.receipts(session.session_id)) == [f"by {winner}"]
-
-    @pytest.mark.parametrize("repetition", range(5))
-    def test_a_session_is_changed_or_deleted_never_both(self, store: SessionStore, repetition: int) -> None:
-        session = a_session()
-        store.insert(session)
-
-        def change_or_delete(number: int) -> bool:
-            return store.delete(session) if number % 2 else store.replace(session, appended(session), "r")
-
-        won = at_once(change_or_delete)
-        assert won.count(True) == 1
-        there = store.get(session.session_id)
-        assert there == (None if won.index(True) % 2 else appended(session))
-        assert list(store.receipts(session.session_id)) == ([] if there is None else ["r"])
-
-    def test_no_update_is_lost(self, store: SessionStore) -> None:
-        session = a_session()
-        store.insert(session)
-
-        def climb(_number: int) -> int:
-            steps = 0
-            while steps < 10:
-                there = store.get(session.session_id)
-                assert there is not None
-                steps += store.replace(there, appended(there, 1).claimed())
-            return steps
-
-        at_once(climb)
-        there = store.get(session.session_id)
-        assert there is not None
-        assert (there.committed_offset, there.writer_epoch) == (10 * THREADS, 10 * THREADS)
-
-    def test_many_threads_on_sessions_of_their_own_all_succeed(self, store: SessionStore) -> None:
-        def upload(number: int) -> Session:
-            session = a_session()
-            store.insert(session)
-            for chunk in range(5):
-                session = append(store, session, f"{number}.{chunk}")
-            return session
-
-        for number, session in enumerate(at_once(upload)):
-            assert store.get(session.session_id) == session
-            assert list(store.receipts(session.session_id)) == [f"{number}.{chunk}" for chunk in range(5)]

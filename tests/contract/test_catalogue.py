@@ -17,7 +17,7 @@ from shared.files import FileRecord
 from shared.settings import SettingError
 from tests import services
 from tests.contract import rivals
-from tests.contract.session_store_contract import at_once
+from tests.contract.steps import at_once
 
 PROCESSES = 4
 processes = multiprocessing.get_context("forkserver")

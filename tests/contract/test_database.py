@@ -22,7 +22,7 @@ import shared.sqlite
 from shared.database import Conflict, Database, translated
 from shared.errors import InsufficientStorage, StorageFailure, StorageUnavailable, UploadError
 from shared.settings import SettingError
-from tests.contract.session_store_contract import at_once
+from tests.contract.steps import at_once
 
 SCHEMA = MetaData()
 NOTES = Table("notes", SCHEMA, Column("id", Integer, primary_key=True), Column("text", Text, unique=True))

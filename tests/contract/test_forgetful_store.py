@@ -23,7 +23,7 @@ from shared.outbox import Outbox
 from shared.session import Session, State
 from shared.sessions.redis import RedisSessionStore
 from shared.uploads import Lifetimes, NewUpload, Uploads
-from tests.contract.session_store_contract import append, at_once
+from tests.contract.steps import append, at_once
 from tests.contract.test_upload_model import Body
 from tests.sessions_made import a_session
 

@@ -17,7 +17,7 @@ from shared.limits import MIB
 from shared.session import Session
 from shared.sessions import open_session_store
 from tests.contract.byte_store_contract import Sent, Upload
-from tests.contract.session_store_contract import append
+from tests.contract.steps import append
 from tests.sessions_made import a_session
 
 pytestmark = pytest.mark.root

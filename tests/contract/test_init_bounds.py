@@ -17,7 +17,7 @@ from shared.limits import TINY
 from shared.session import Session
 from shared.sessions import open_session_store
 from shared.uploads import Lifetimes, NewUpload, Uploads
-from tests.contract.session_store_contract import at_once
+from tests.contract.steps import at_once
 
 MOST, SIZE = 5, 100
 

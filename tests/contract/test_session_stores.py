@@ -23,7 +23,8 @@ from shared.ports import SessionStore
 from shared.sessions import open_session_store
 from shared.settings import SettingError
 from tests.contract import rivals
-from tests.contract.session_store_contract import SessionStoreContract, append, appended
+from tests.contract.session_store_contract import SessionStoreContract
+from tests.contract.steps import append, appended
 from tests.services import STORES
 from tests.sessions_made import CHUNK, a_session
 

@@ -21,7 +21,7 @@ from tests import services
 from tests.conformance.case import Case
 from tests.conformance.cases import CASES
 from tests.conformance.hooks import Hooks
-from tests.conformance.http import Address
+from tests.conformance.messages import Address
 from tests.conformance.probe import find_target
 from tests.conformance.runner import Outcome, Result, run, select
 from tests.conformance.stand_in import listening

@@ -19,7 +19,7 @@ from shared.uploader.errors import ServerRefused
 from shared.uploader.listing import list_files
 from shared.uploader.state import SessionFiles
 from shared.uploader.upload import Uploader
-from tests.contract.session_store_contract import at_once
+from tests.contract.steps import at_once
 from tests.oracle import some_bytes
 from tests.raw_http import Answer, Connection, NoAnswer, exchange, exchange_json, head
 

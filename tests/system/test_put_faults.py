@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.moody_server import Handler, MoodyServer, answer, cut
+from tests.mishaps import answer, cut
+from tests.moody_server import Handler, MoodyServer
 
 COMMAND = [sys.executable, "-c", "from shared.cli import main; main()"]
 DATA = bytes(range(256)) * 17

@@ -18,7 +18,8 @@ from shared.uploader.errors import (
 )
 from shared.uploader.listing import list_files
 from shared.uploader.retry import Timing
-from tests.moody_server import Handler, Mishap, MoodyServer, answer, cut, raw
+from tests.mishaps import answer, cut, raw
+from tests.moody_server import Handler, Mishap, MoodyServer
 
 DATA = os.urandom(700_000)
 

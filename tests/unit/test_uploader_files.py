@@ -12,7 +12,8 @@ from shared.uploader.errors import (
     FileUnreadable,
     ServerAway,
 )
-from tests.moody_server import MoodyServer, cut
+from tests.mishaps import cut
+from tests.moody_server import MoodyServer
 from tests.unit.uploading import DATA, OFFSETS, World
 
 

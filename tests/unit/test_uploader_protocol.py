@@ -14,7 +14,8 @@ from shared.uploader.errors import (
     StillFinalizing,
 )
 from shared.uploader.retry import RetryRules
-from tests.moody_server import MoodyServer, answer, cut, lose_answer
+from tests.mishaps import answer, cut, lose_answer
+from tests.moody_server import MoodyServer
 from tests.unit.uploading import DATA, OFFSETS, World
 
 

@@ -12,7 +12,8 @@ from shared.uploader.errors import (
 from shared.uploader.retry import Timing
 from shared.uploader.state import SessionFiles
 from shared.uploader.upload import Uploader
-from tests.moody_server import MoodyServer, answer, cut, lose_answer, raw
+from tests.mishaps import answer, cut, lose_answer, raw
+from tests.moody_server import MoodyServer
 from tests.unit.uploading import DATA, OFFSETS, World
 
 

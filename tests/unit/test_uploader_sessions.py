@@ -10,7 +10,8 @@ from shared.uploader.errors import (
     ServerAway,
     ServerRefused,
 )
-from tests.moody_server import MoodyServer, answer, cut, forget_everything
+from tests.mishaps import answer, cut, forget_everything
+from tests.moody_server import MoodyServer
 from tests.unit.uploading import DATA, OFFSETS, World
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 from tests.conformance.case import MUST, Section, Violation
 from tests.conformance.expect import expect, require, same, shown
 from tests.conformance.forms import fingerprint
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.stand_in import PATH, Delivery, Reply, StandIn, a_file, signature
 from tests.conformance.target import Target, Upload
 from tests.conformance.ways import variant

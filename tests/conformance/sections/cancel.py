@@ -9,7 +9,7 @@ from typing import Final
 from tests.conformance.case import MUST, SHOULD, Section
 from tests.conformance.expect import expect, require
 from tests.conformance.forms import fingerprint
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.results import deliver, expect_bytes, expect_gone, expect_listed, unique_name
 from tests.conformance.rude import Writer
 from tests.conformance.storage import expect_freed, stored, upload_to_measure

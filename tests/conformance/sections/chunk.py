@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.conformance.case import MUST, SHOULD, NotApplicable
 from tests.conformance.expect import expect, require
-from tests.conformance.http import Answer, NoAnswer
+from tests.conformance.messages import Answer, NoAnswer
 from tests.conformance.results import deliver, expect_bytes, unique_name
 from tests.conformance.rude import Writer, put_after_death
 from tests.conformance.sections import chunk_body, chunk_refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.conformance.case import MUST
 from tests.conformance.expect import expect, require, same
-from tests.conformance.http import NoAnswer
+from tests.conformance.messages import NoAnswer
 from tests.conformance.results import deliver, expect_bytes
 from tests.conformance.rude import Writer
 from tests.conformance.sections.chunk_body import EARLY, SECTION

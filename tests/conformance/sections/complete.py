@@ -10,7 +10,7 @@ from typing import Any, Final
 from tests.conformance.case import MUST, Section
 from tests.conformance.expect import expect, require, same
 from tests.conformance.forms import expect_file, fingerprint
-from tests.conformance.http import Answer, NoAnswer
+from tests.conformance.messages import Answer, NoAnswer
 from tests.conformance.results import expect_bytes, expect_listed, has_files, listed, unique_name
 from tests.conformance.rude import Writer, complete_at_once
 from tests.conformance.target import FINALIZATION, Target, Upload

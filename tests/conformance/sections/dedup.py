@@ -8,7 +8,7 @@ from typing import Any, Final
 from tests.conformance.case import MUST, Section, Violation
 from tests.conformance.expect import expect, require, same, same_bytes, shown
 from tests.conformance.forms import fingerprint, members
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.target import Target
 from tests.conformance.ways import drop, upload_file, variant
 

@@ -7,7 +7,7 @@ from typing import Final
 from tests.conformance.case import MUST, SHOULD, Section
 from tests.conformance.expect import expect, require, same, same_bytes, shown
 from tests.conformance.forms import fingerprint, text
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.sections import errors_hostile, errors_provoked
 from tests.conformance.target import OCTETS, Target
 from tests.conformance.ways import (

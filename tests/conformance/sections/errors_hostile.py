@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.conformance.case import Violation
 from tests.conformance.expect import expect, require, same_bytes
-from tests.conformance.http import Answer, NoAnswer
+from tests.conformance.messages import Answer, NoAnswer
 from tests.conformance.sections.errors_hostile_rows import Hostile, rows
 from tests.conformance.target import Target
 from tests.conformance.ways import drop, drop_opened, file_path, upload_file, variant

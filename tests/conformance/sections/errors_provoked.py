@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from tests.conformance.http import Answer, NoAnswer
+from tests.conformance.messages import Answer, NoAnswer
 from tests.conformance.target import OCTETS, Target, Upload
 from tests.conformance.ways import BEYOND, drop, file_path, post_form, text_part, upload_file
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from tests.conformance.case import MUST, Section
 from tests.conformance.expect import expect, require, same, same_bytes, shown
 from tests.conformance.forms import altered, elements, expect_file, text
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.sections import files_attachment, files_ranges
 from tests.conformance.target import Target
 from tests.conformance.ways import file_path, upload_file, variant

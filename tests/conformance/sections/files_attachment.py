@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from tests.conformance.case import Violation
 from tests.conformance.expect import expect, require, same, same_bytes, shown
 from tests.conformance.forms import text
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.target import Target
 from tests.conformance.ways import upload_file, variant
 

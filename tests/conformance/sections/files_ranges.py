@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.conformance.expect import expect, same, same_bytes
 from tests.conformance.forms import text
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.target import Target
 from tests.conformance.ways import upload_file, variant
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from tests.conformance.case import MUST, Section
 from tests.conformance.expect import expect, require, same
 from tests.conformance.forms import fingerprint
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.results import deliver, expect_bytes, expect_listed, has_files, unique_name
 from tests.conformance.rude import Writer, complete_at_once, put_after_death
 from tests.conformance.storage import expect_freed, stored, upload_to_measure

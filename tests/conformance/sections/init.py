@@ -19,7 +19,7 @@ from tests.conformance.forms import (
     server_time,
     text,
 )
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.sections import init_names as names
 from tests.conformance.sections import init_refusals as refusals
 from tests.conformance.target import OCTETS, Target, Upload

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tests.conformance.expect import expect, require, same, shown
 from tests.conformance.forms import elements, fingerprint
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.target import Target
 from tests.conformance.ways import drop_opened, variant
 

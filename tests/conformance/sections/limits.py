@@ -12,7 +12,8 @@ from tests.conformance.case import MUST, SHOULD, NotApplicable, Section
 from tests.conformance.expect import expect, require, same, same_bytes, shown
 from tests.conformance.forms import fingerprint
 from tests.conformance.hooks import HookFailed
-from tests.conformance.http import Answer, Connection, Exchange, Log, NoAnswer
+from tests.conformance.http import Connection
+from tests.conformance.messages import Answer, Exchange, Log, NoAnswer
 from tests.conformance.target import OCTETS, Target, Upload
 from tests.conformance.ways import committed, drop, expect_committed, variant
 

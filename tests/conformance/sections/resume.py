@@ -8,7 +8,7 @@ from typing import Final
 from tests.conformance.case import MUST, Section, Violation
 from tests.conformance.expect import expect, require, same
 from tests.conformance.forms import altered, moment
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.outage import expect_alive_since, wait_until_up
 from tests.conformance.results import ask_everything, deliver, expect_bytes, expect_gone, unique_name
 from tests.conformance.rude import Writer, put_after_death

@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.conformance.case import MUST, Section
 from tests.conformance.expect import expect, require, same
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.results import expect_bytes
 from tests.conformance.target import Target
 from tests.conformance.ways import drop, variant

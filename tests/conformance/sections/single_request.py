@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tests.conformance.case import MUST, NotApplicable, Section
 from tests.conformance.expect import expect, same, same_bytes
 from tests.conformance.forms import expect_file, number, text
-from tests.conformance.http import NoAnswer
+from tests.conformance.messages import NoAnswer
 from tests.conformance.target import OCTETS, Target
 from tests.conformance.ways import file_part, file_path, form, post_form, text_part, variant
 

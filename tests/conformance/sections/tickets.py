@@ -9,7 +9,7 @@ from typing import Final
 from tests.conformance.case import MUST, SHOULD, NotApplicable, Section, Violation
 from tests.conformance.expect import expect, require, shown
 from tests.conformance.forms import fingerprint
-from tests.conformance.http import Answer
+from tests.conformance.messages import Answer
 from tests.conformance.target import Target
 from tests.conformance.tickets import expiry_of, ticket_of
 from tests.conformance.ways import drop, variant
